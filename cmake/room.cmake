@@ -1,0 +1,21 @@
+# dnnc_room(NAME SOURCES... [LIBS libs...]): a room is one static library whose
+# include root is the repository, so every include names its room.
+function(dnnc_room name)
+  cmake_parse_arguments(ROOM "" "" "SOURCES;LIBS" ${ARGN})
+  add_library(dnnc_${name} STATIC ${ROOM_SOURCES})
+  target_include_directories(dnnc_${name} PUBLIC ${CMAKE_SOURCE_DIR}
+                             PRIVATE ${CMAKE_CURRENT_BINARY_DIR})
+  target_compile_options(dnnc_${name} PRIVATE ${DNNC_WARNINGS})
+  target_compile_definitions(dnnc_${name} PUBLIC _GNU_SOURCE)
+  target_link_libraries(dnnc_${name} PUBLIC ${ROOM_LIBS})
+endfunction()
+
+# dnnc_test(NAME SOURCE LIBS...): one cmocka program, one ctest.
+function(dnnc_test name source)
+  add_executable(${name} ${source})
+  target_compile_options(${name} PRIVATE ${DNNC_WARNINGS})
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
+  target_link_libraries(${name} PRIVATE ${ARGN} cmocka m)
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES TIMEOUT 300)
+endfunction()
