@@ -113,7 +113,7 @@ static void philox_known_answers(void **state)
     assert_int_equal(zero.word[3], 0x9b00dbd8u);
     PhiloxWords ones = philox(~(uint64_t)0, ~0u, ~0u, ~0u, ~0u);
     assert_int_equal(ones.word[0], 0x408f276du);
-    assert_int_equal(ones.word[3], 0x6d7cae67u);
+    assert_int_equal(ones.word[3], 0x6d5451fdu);
 }
 
 static void diagnostics_point_at_the_place(void **state)
