@@ -10,12 +10,17 @@ function(dnnc_room name)
   target_link_libraries(dnnc_${name} PUBLIC ${ROOM_LIBS})
 endfunction()
 
-# dnnc_test(NAME SOURCE LIBS...): one cmocka program, one ctest.
+# dnnc_test(NAME SOURCE [SLOW] LIBS...): one cmocka program, one ctest, labelled
+# `quick` unless SLOW.
 function(dnnc_test name source)
+  cmake_parse_arguments(TEST "SLOW" "" "" ${ARGN})
   add_executable(${name} ${source})
   target_compile_options(${name} PRIVATE ${DNNC_WARNINGS})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
-  target_link_libraries(${name} PRIVATE ${ARGN} cmocka m)
+  target_link_libraries(${name} PRIVATE ${TEST_UNPARSED_ARGUMENTS} cmocka m)
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES TIMEOUT 300)
+  if(NOT TEST_SLOW)
+    set_tests_properties(${name} PROPERTIES LABELS quick)
+  endif()
 endfunction()
