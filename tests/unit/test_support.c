@@ -2,6 +2,7 @@
 #include "support/arena.h"
 #include "support/checked.h"
 #include "support/diagnostic.h"
+#include "support/file.h"
 #include "support/map.h"
 #include "support/philox.h"
 #include "support/status.h"
@@ -11,7 +12,9 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -136,6 +139,28 @@ static void diagnostics_point_at_the_place(void **state)
         "help: check the path and its permissions\n");
 }
 
+/* A failed write leaves the old file and nothing beside it. */
+static void file_write_replaces_or_leaves(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/dnnc-test-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    Str path = str_format(&arena, "%s/a", folder);
+    Status s = file_write(path.data, STR("first"), false);
+    assert_int_equal(s.code, STATUS_OK);
+    Str missing = str_format(&arena, "%s/none/a", folder);
+    s = file_write(missing.data, STR("second"), false);
+    assert_int_equal(s.code, STATUS_ENVIRONMENT);
+    Str text;
+    s = file_read(&arena, path.data, &text);
+    assert_int_equal(s.code, STATUS_OK);
+    assert_string_equal(text.data, "first");
+    s = file_read(&arena, missing.data, &text);
+    assert_int_equal(s.code, STATUS_INPUT);
+    unlink(path.data);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -146,6 +171,7 @@ int main(void)
         cmocka_unit_test(checked_products),
         cmocka_unit_test(status_keeps_context),
         cmocka_unit_test(philox_known_answers),
+        cmocka_unit_test(file_write_replaces_or_leaves),
         cmocka_unit_test(diagnostics_point_at_the_place),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

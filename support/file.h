@@ -1,0 +1,24 @@
+/* Files: read whole, written beside their name and renamed.
+ *
+ * Nothing that existed is lost by an error: a failed write leaves the old
+ * file, and no partial one.
+ */
+#ifndef DNNC_SUPPORT_FILE_H
+#define DNNC_SUPPORT_FILE_H
+
+#include "support/status.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { FILE_READ_MAX_BYTES = 1 << 28 };
+
+/* The bytes of a regular file or pipe of at most FILE_READ_MAX_BYTES, in
+ * `arena`, NUL-terminated (not counted).  "-" is standard input. */
+Status file_read(Arena *arena, const char *path, Str *out) MUST_USE;
+
+/* Replaces `path` by `bytes`: writes "path.tmp-PID", fsyncs, renames.  The
+ * mode is 0777 or 0666 under the umask. */
+Status file_write(const char *path, Str bytes, bool executable) MUST_USE;
+
+#endif
