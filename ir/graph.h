@@ -65,14 +65,6 @@ typedef struct Variable {
     Span span;
 } Variable;
 
-typedef enum OutputKind {
-    OUTPUT_LOSS,   /* f32 scalar, mean over the global batch */
-    OUTPUT_METRIC, /* f32 scalar, mean over the global batch */
-    OUTPUT_VALUE,  /* `output` declaration: dimension 0 is the sample */
-    OUTPUT_UPDATE, /* the new value of `variable` */
-    OUTPUT_INIT,   /* the initial value of `variable` (init graphs only) */
-} OutputKind;
-
 typedef struct Output {
     OutputKind kind;
     Str name;

@@ -37,6 +37,14 @@ typedef enum VariableKind {
     VARIABLE_OPTIMIZER, /* moments, made by the optimizer */
 } VariableKind;
 
+typedef enum OutputKind {
+    OUTPUT_LOSS,   /* f32 scalar, mean over the global batch */
+    OUTPUT_METRIC, /* f32 scalar, mean over the global batch */
+    OUTPUT_VALUE,  /* `output` declaration: dimension 0 is the sample */
+    OUTPUT_UPDATE, /* the new value of `variable` */
+    OUTPUT_INIT,   /* the initial value of `variable` (init graphs only) */
+} OutputKind;
+
 /* Scalars that only the running job knows; i32. */
 typedef enum ScalarKind {
     SCALAR_STEP,         /* 0 for the first step */

@@ -189,7 +189,9 @@ typedef struct ProgramVariable {
 
 typedef struct ProgramInput {
     Str name;
-    Type type; /* global: dimension 0 is the global batch */
+    Type type;     /* global: dimension 0 is the global batch */
+    int64_t limit; /* i32: values lie in [0, limit) (a table's rows, a
+                      class count); 0: any value */
     int32_t shift_of; /* as in Input (ir/graph.h) */
     int64_t shift;
 } ProgramInput;
@@ -215,6 +217,7 @@ typedef struct ProgramOutput {
 typedef struct ProgramStage {
     Submesh submesh;
     LogicalMesh mesh;
+    int64_t *ranks; /* [mesh_devices(&mesh)]: the rank of each device */
     VECTOR(Buffer) buffers;
     VECTOR(Kernel) kernels;
     VECTOR(StageInput) inputs;
@@ -243,8 +246,8 @@ typedef struct Program {
 } Program;
 
 /* Stage and device index of a rank; false for an idle rank. */
-bool program_place(const Program *program, const Mesh *mesh, int64_t rank,
-                   int32_t *stage, int64_t *device);
+bool program_place(const Program *program, int64_t rank, int32_t *stage,
+                   int64_t *device);
 
 /* One rectangle that a sender gives a receiver. */
 typedef struct TransferPiece {
