@@ -46,7 +46,7 @@ typedef struct Node {
 /* How the samples of an input are stored in the data (see docs/data.md). */
 typedef struct Input {
     Str name;
-    Type type; /* dimension 0 is the sample (global batch) */
+    Type type;        /* dimension 0 is the sample (global batch) */
     int32_t shift_of; /* targets: this input is input `shift_of` read `shift`
                          elements later in the stream; -1: its own data */
     int64_t shift;
@@ -59,8 +59,8 @@ typedef struct Variable {
     Str name; /* "block.0.up.weight" */
     Type type;
     VariableKind kind;
-    NodeId node;  /* its OP_VARIABLE node */
-    int32_t of;   /* optimizer state: the parameter it belongs to; else -1 */
+    NodeId node;   /* its OP_VARIABLE node */
+    int32_t of;    /* optimizer state: the parameter it belongs to; else -1 */
     int32_t group; /* parameter group (weight decay, ...), -1 outside */
     Span span;
 } Variable;
@@ -80,7 +80,8 @@ typedef struct Graph {
     VECTOR(Input) inputs;
     VECTOR(Variable) variables;
     VECTOR(Output) outputs;
-    Map paths; /* path -> node index */
+    Map paths;      /* path -> node index */
+    Map duplicates; /* path -> how many nodes wanted it, when several did */
 } Graph;
 
 /* What graph_append fills in beside op, operands and attribute. */
@@ -97,7 +98,10 @@ static inline Node *graph_node(const Graph *graph, NodeId id)
 {
     return &graph->nodes.data[id.index];
 }
-static inline bool node_is(NodeId id) { return id.index != 0; }
+static inline bool node_is(NodeId id)
+{
+    return id.index != 0;
+}
 static inline Node *graph_operand(const Graph *graph, const Node *node, int i)
 {
     return graph_node(graph, node->operands[i]);
@@ -105,8 +109,10 @@ static inline Node *graph_operand(const Graph *graph, const Node *node, int i)
 
 /* Appends a node whose result type follows from its operands (ir/rule.h).
  * Asserts that the operands are legal: the front end has diagnosed the user's
- * mistakes before.  Leaves give their type through graph_append_leaf, and so
- * do ops whose rule needs it (broadcast, reshape): `type` is the result's. */
+ * mistakes before.  Leaves give their type through graph_append_typed, and so
+ * do ops whose rule needs it (broadcast, reshape, shard_slice, all_gather):
+ * `type` is the result's.  An empty path stands for the op's name.  A
+ * variable's node is entered in its table row. */
 NodeId graph_append(Graph *graph, Op op, const NodeId *operands,
                     int32_t n_operands, Attr attr, NodeOrigin origin);
 NodeId graph_append_typed(Graph *graph, Op op, const NodeId *operands,
@@ -132,7 +138,8 @@ NodeId graph_reduce(Graph *g, Op op, NodeId x, uint32_t dims,
 /* equation: "bik,bkj->bij". */
 NodeId graph_dot(Graph *g, NodeId x, NodeId y, const char *equation,
                  NodeOrigin origin);
-/* A scalar or lower-rank value repeated to `shape` along leading dims. */
+/* A scalar or lower-rank value repeated to `shape` along leading dims; a value
+ * of that shape is returned as it is. */
 NodeId graph_splat(Graph *g, NodeId scalar, Shape shape, NodeOrigin origin);
 
 /* Table entries; each returns the entry's index.  graph_add_variable also
@@ -143,16 +150,17 @@ int32_t graph_add_input(Graph *g, Str name, Type type, NodeOrigin origin,
 int32_t graph_add_variable(Graph *g, Variable variable, NodeOrigin origin);
 int32_t graph_add_output(Graph *g, Output output);
 
-/* A node's origin, for nodes derived from it; `suffix` is appended to the
- * path with a dot ("" keeps it). */
+/* A node's origin (region, layer, forward node, span), for nodes derived from
+ * it; `suffix` is appended to the path with a dot ("" keeps it). */
 NodeOrigin node_origin(const Graph *g, NodeId id, const char *suffix);
 
-/* Copies tables (inputs, variables) of `from`; nodes follow by graph_clone. */
+/* Copies tables (inputs, variables) of `from`; nodes follow by graph_clone.
+ * Until a variable's node is appended its row has none. */
 Graph *graph_like(Arena *arena, const Graph *from, Str name);
-/* Appends a copy of `id` with operands mapped through map[index]; leaves keep
- * their table indices.  map has from->nodes.count entries. */
-NodeId graph_clone(Graph *to, const Graph *from, NodeId id,
-                   const NodeId *map);
+/* Appends a copy of `id` with operands (and the forward node) mapped through
+ * map[index]; leaves keep their table indices, and the path is kept where it
+ * is free.  map has from->nodes.count entries. */
+NodeId graph_clone(Graph *to, const Graph *from, NodeId id, const NodeId *map);
 /* Copies the outputs, mapping their nodes. */
 void graph_clone_outputs(Graph *to, const Graph *from, const NodeId *map);
 

@@ -6,7 +6,7 @@
 
 typedef enum Op {
     OP_NONE,
-#define OP(NAME, text, operands, attr, rule, gradient, work, linear, traits)  \
+#define OP(NAME, text, operands, attr, rule, gradient, work, linear, traits) \
     OP_##NAME,
 #include "ir/ops.def"
 #undef OP
@@ -26,6 +26,7 @@ typedef enum Trait {
     TRAIT_COLLECTIVE = 1 << 8, /* communicates inside a stage's mesh */
     TRAIT_WORLD = 1 << 9,      /* communicates among all devices */
     TRAIT_LOCAL = 1 << 10,     /* legal only in the local form */
+    TRAIT_F32 = 1 << 11,       /* every operand is f32 */
 } Trait;
 
 /* How partial values of different devices combine. */
@@ -150,10 +151,35 @@ typedef union Attr {
     TransferAttr transfer;
 } Attr;
 
+/* Which arm of Attr an op uses: the column `attr` of ir/ops.def.  `none` has
+ * no attribute; `shape` neither, but its result's type is given. */
+typedef enum AttrKind {
+    ATTR_none,
+    ATTR_input,
+    ATTR_variable,
+    ATTR_constant,
+    ATTR_iota,
+    ATTR_scalar,
+    ATTR_random,
+    ATTR_broadcast,
+    ATTR_shape,
+    ATTR_permute,
+    ATTR_window,
+    ATTR_spatial,
+    ATTR_reduce,
+    ATTR_dot,
+    ATTR_scatter,
+    ATTR_epsilon,
+    ATTR_shard,
+    ATTR_collective,
+    ATTR_transfer,
+} AttrKind;
+
 /* The table's columns for one op. */
 typedef struct OpInfo {
     const char *text;
     int32_t n_operands; /* -1: any number >= 1 */
+    AttrKind attr;
     int32_t work_flops; /* per point of the index space */
     uint8_t linear[3];  /* operand masks; 0 ends the list */
     uint32_t traits;
@@ -161,6 +187,9 @@ typedef struct OpInfo {
 
 const OpInfo *op_info(Op op);
 bool op_parse(Str text, Op *out);
+/* Whether two attributes of one op mean the same (numbers compared by their
+ * bits); arms the op does not use are not looked at. */
+bool attr_equal(Op op, const Attr *a, const Attr *b);
 
 static inline bool op_has(Op op, Trait trait)
 {

@@ -10,8 +10,8 @@
 enum { RANK_MAX = 8 };
 
 /* Element types: enumerator, spelling, bytes. */
-#define DTYPE_TABLE(X)                                                        \
-    X(F32, "f32", 4)                                                          \
+#define DTYPE_TABLE(X) \
+    X(F32, "f32", 4)   \
     X(I32, "i32", 4)
 
 typedef enum DType {
@@ -44,6 +44,9 @@ bool shape_elements(const Shape *shape, int64_t *out);
 int64_t shape_count(const Shape *shape);
 int64_t type_bytes(const Type *type);
 bool type_equal(const Type *a, const Type *b);
+/* What every value's type satisfies: rank in [0, RANK_MAX], extents >= 1 (0
+ * beyond the rank), bytes that fit in int64_t. */
+bool type_valid(const Type *type);
 
 /* "f32[batch, 4]" without names: "f32[32, 4]"; scalars "f32[]". */
 Str type_print(Arena *arena, const Type *type);
