@@ -38,7 +38,9 @@ typedef struct Node {
     Attr attr;
     Region region;
     int32_t layer;  /* set by passes/cluster.c; LAYER_NONE before */
-    NodeId forward; /* backward nodes: the forward node this one belongs to */
+    NodeId forward; /* backward nodes: the forward node this one belongs to;
+                       update nodes: their variable's node, or none when they
+                       belong to no single variable (schedule, clip norm) */
     Span span;
     Str path;
 } Node;
@@ -69,7 +71,7 @@ typedef struct Output {
     OutputKind kind;
     Str name;
     NodeId node;
-    int32_t variable; /* OUTPUT_UPDATE, OUTPUT_INIT; else -1 */
+    int32_t variable; /* OUTPUT_UPDATE, _INIT, _GRADIENT; else -1 */
     Span span;
 } Output;
 

@@ -44,6 +44,8 @@ typedef enum OutputKind {
     OUTPUT_VALUE,  /* `output` declaration: dimension 0 is the sample */
     OUTPUT_UPDATE, /* the new value of `variable` */
     OUTPUT_INIT,   /* the initial value of `variable` (init graphs only) */
+    OUTPUT_GRADIENT, /* d loss / d `variable`, a parameter; only between
+                        passes/differentiate.c and passes/optimizer.c */
 } OutputKind;
 
 /* Scalars that only the running job knows; i32. */

@@ -2,7 +2,10 @@
  *
  *   FORM_MODEL   typed, one forward region; composites allowed
  *   FORM_PRIMITIVE  no composites
- *   FORM_TRAIN   gradients and updates present: every parameter has an update
+ *   FORM_GRADIENT  backward region present: every parameter has an
+ *                OUTPUT_GRADIENT
+ *   FORM_TRAIN   every parameter has an OUTPUT_UPDATE, and no gradient is an
+ *                output any more
  *   FORM_LAYERED each forward, backward and update node has a layer
  *   FORM_LOCAL   shapes are one device's; communication is explicit
  *
@@ -16,6 +19,7 @@
 typedef enum GraphForm {
     FORM_MODEL,
     FORM_PRIMITIVE,
+    FORM_GRADIENT,
     FORM_TRAIN,
     FORM_LAYERED,
     FORM_LOCAL,
