@@ -15,9 +15,13 @@
  *   update        once a step: reduced gradients, optimizer, new variables
  *   eval_begin    once an evaluation
  *   eval          once an evaluation microbatch
+ *   eval_end      once an evaluated batch, last: its metrics
  *
- * and its schedule is a list of (segment, microbatch) for one training step;
- * evaluation runs `eval` for microbatches 0, 1, ... in order.  So the size of
+ * and its schedule is a list of tasks (a run of one segment's instructions, a
+ * microbatch) for one training step; a batch is evaluated by `eval` for
+ * microbatches 0, 1, ... in order, then `eval_end`.  Executing tasks in order
+ * with blocking communication never deadlocks: all communication follows one
+ * total order.  So the size of
  * a program is nodes + microbatches, never their product.
  *
  * This header is what the job itself reads; what a kernel computes
@@ -39,17 +43,17 @@ enum { PROGRAM_VERSION = 1 };
 typedef enum BufferClass {
     BUFFER_VARIABLE, /* a variable's block; lives as long as the job */
     BUFFER_INPUT,    /* filled by the data loader before the segment runs */
-    BUFFER_SAVED,    /* forward -> backward, one slot per microbatch in flight */
-    BUFFER_STEP,     /* per step: hoisted copies, accumulated gradients */
+    BUFFER_SAVED, /* forward -> backward, one slot per microbatch in flight */
+    BUFFER_STEP,  /* per step: hoisted copies, accumulated gradients */
     BUFFER_TEMPORARY, /* inside one run of a segment */
 } BufferClass;
 
 typedef struct Buffer {
     Str name; /* the path of the value it holds */
     BufferClass class;
-    Type type;         /* local (block) shape */
-    int64_t offset;    /* bytes into the arena, 64-byte aligned */
-    int64_t slots;     /* microbatch m uses slot m mod slots */
+    Type type;          /* local (block) shape */
+    int64_t offset;     /* bytes into the arena, 64-byte aligned */
+    int64_t slots;      /* microbatch m uses slot m mod slots */
     int64_t slot_bytes; /* distance of slots, >= type_bytes, 64-aligned */
 } Buffer;
 
@@ -58,14 +62,14 @@ typedef struct Buffer {
 typedef struct KernelContext {
     uint64_t seed;
     int64_t step;
-    int64_t sample_count; /* valid samples of this global batch */
+    int64_t sample_count;              /* valid samples of this global batch */
     int64_t coordinate[MESH_AXES_MAX]; /* [0] is the microbatch */
 } KernelContext;
 
 /* Emitted code: buffers in the order of the instruction's operands, then its
- * results. */
-typedef void KernelFunction(char *const *buffers,
-                            const KernelContext *context);
+ * results.  The result may be the buffer of an operand, but only where the
+ * kernel reads that operand at no other element than the one it writes. */
+typedef void KernelFunction(char *const *buffers, const KernelContext *context);
 
 typedef enum KernelKind {
     KERNEL_CODE,        /* emitted: code[kernel.code] */
@@ -129,11 +133,11 @@ typedef struct Instruction {
      * (may be equal for all_reduce); SEND, RECEIVE: the one buffer;
      * WORLD_SUM: scalars of this stage, then one result for each id. */
     int32_t *buffers;
-    int32_t kernel;                /* RUN: stage->kernels */
-    Op collective;                 /* COLLECTIVE: OP_ALL_REDUCE, ... */
+    int32_t kernel; /* RUN: stage->kernels */
+    Op collective;  /* COLLECTIVE: OP_ALL_REDUCE, ... */
     CollectiveAttr collective_attr;
-    int32_t transfer;              /* SEND, RECEIVE: program->transfers */
-    int32_t world_sum;             /* WORLD_SUM: program->world_sums */
+    int32_t transfer;  /* SEND, RECEIVE: program->transfers */
+    int32_t world_sum; /* WORLD_SUM: program->world_sums */
 } Instruction;
 
 typedef enum SegmentKind {
@@ -144,6 +148,7 @@ typedef enum SegmentKind {
     SEGMENT_UPDATE,
     SEGMENT_EVAL_BEGIN,
     SEGMENT_EVAL,
+    SEGMENT_EVAL_END,
     SEGMENT_COUNT
 } SegmentKind;
 
@@ -151,9 +156,12 @@ typedef struct Segment {
     VECTOR(Instruction) instructions;
 } Segment;
 
+/* Instructions [first, end) of a segment.  Transfers between stages are tasks
+ * of their own where the total order needs them apart from the computation. */
 typedef struct Task {
     SegmentKind segment;
     int64_t microbatch; /* 0 for per-step segments */
+    int32_t first, end;
 } Task;
 
 /* A value that goes from one stage to another: the receiver's block is put
@@ -162,8 +170,8 @@ typedef struct Task {
 typedef struct Transfer {
     Str name; /* path of the value */
     int32_t from_stage, to_stage;
-    Type type;               /* global */
-    Sharding from, to;       /* on the stages' meshes; never partial */
+    Type type;         /* global */
+    Sharding from, to; /* on the stages' meshes; never partial */
 } Transfer;
 
 /* A scalar summed over owner shards of all stages.  A term is one stage's
@@ -189,8 +197,8 @@ typedef struct ProgramVariable {
 
 typedef struct ProgramInput {
     Str name;
-    Type type;     /* global: dimension 0 is the global batch */
-    int64_t limit; /* i32: values lie in [0, limit) (a table's rows, a
+    Type type;        /* global: dimension 0 is the global batch */
+    int64_t limit;    /* i32: values lie in [0, limit) (a table's rows, a
                       class count); 0: any value */
     int32_t shift_of; /* as in Input (ir/graph.h) */
     int64_t shift;
@@ -206,8 +214,8 @@ typedef struct StageInput {
 typedef struct ProgramOutput {
     OutputKind kind; /* LOSS, METRIC: a world sum; VALUE: a buffer */
     Str name;
-    Type type;     /* global */
-    bool eval;     /* produced by eval; else by the training step */
+    Type type;         /* global */
+    bool eval;         /* produced by eval; else by the training step */
     int32_t world_sum; /* LOSS, METRIC: its buffer exists on every stage */
     int32_t stage;     /* VALUE: where; */
     Sharding sharding; /* VALUE */
@@ -231,8 +239,8 @@ typedef struct ProgramStage {
 typedef struct Program {
     Str model_name;
     uint64_t plan_hash;
-    Str target;      /* "x86-64-v3", ...: checked before step 0 */
-    int64_t batch;   /* samples of a global batch */
+    Str target;    /* "x86-64-v3", ...: checked before step 0 */
+    int64_t batch; /* samples of a global batch */
     int64_t n_microbatches;
     int64_t n_ranks; /* devices of the cluster, idle ones included */
     double planned_seconds;
@@ -251,7 +259,7 @@ bool program_place(const Program *program, int64_t rank, int32_t *stage,
 
 /* One rectangle that a sender gives a receiver. */
 typedef struct TransferPiece {
-    int64_t from_device, to_device; /* in their stages */
+    int64_t from_device, to_device;            /* in their stages */
     int64_t begin[RANK_MAX], length[RANK_MAX]; /* global indices */
 } TransferPiece;
 /* The pieces of one transfer at one microbatch, ordered by (receiver, begin).
@@ -266,6 +274,8 @@ int64_t program_transfer_pieces(const Program *program, int32_t transfer,
 Str program_encode(Arena *arena, const Program *program);
 Status program_decode(Arena *arena, const void *bytes, size_t length,
                       Program *out) MUST_USE;
+
+const char *segment_name(SegmentKind segment);
 
 /* A readable listing: buffers, segments, schedule (for --save-temps and
  * goldens). */
