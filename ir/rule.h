@@ -30,7 +30,7 @@
 
 enum {
     FACTORS_MAX = 16,
-    FACTORS_PER_DIM_MAX = 4,
+    FACTORS_PER_DIM_MAX = RANK_MAX, /* a reshape of all dimensions into one */
     OPERANDS_RULE_MAX = 3, /* world_sum has no factors and any operands */
 };
 
@@ -44,11 +44,14 @@ typedef enum FactorKind {
 typedef struct Factor {
     char name[4]; /* unique in the rule: dot uses its labels, others a, b, .. */
     FactorKind kind;
+    bool derived; /* not a loop of its own: its index follows from others
+                     (a pixel from output and kernel position, a table row
+                     from the data); always whole or indexed */
     int64_t extent;
 } Factor;
 
 typedef struct DimRule {
-    int32_t n; /* 0: extent 1 with no factor (or broadcast: not from here) */
+    int32_t n; /* 0: extent 1, no factor */
     int8_t factor[FACTORS_PER_DIM_MAX]; /* major first */
 } DimRule;
 
@@ -96,8 +99,9 @@ int64_t rule_strategies(const Graph *graph, NodeId id, const Rule *rule,
                         const LogicalMesh *mesh, uint8_t time,
                         Arena *arena, Strategy **out);
 
-/* Floating-point operations of one device: work x the points of the local
- * index space. */
+/* Floating-point operations of one device (in one microbatch where axis 0 is
+ * split): work x the points of the local index space, a loop for each factor
+ * that is not derived. */
 double rule_flops(const Graph *graph, NodeId id, const Rule *rule,
                   const LogicalMesh *mesh, const Strategy *strategy);
 
@@ -106,9 +110,11 @@ double rule_flops(const Graph *graph, NodeId id, const Rule *rule,
  * operands: split if any operand is split, partial if its group is partial,
  * else per step.  A per-step operand of a split node is simply read each
  * microbatch; a partial operand where the op is not linear is accumulated
- * first (becomes per step).  When that is impossible for a forward node (the
- * user's model mixes samples of the batch, or the count does not divide), the
- * node is diagnosed and false returned.
+ * first (becomes per step), and so is every operand of an update node.  A value
+ * made of leaves alone (a dropout mask) that all users read split is split
+ * too.  What must be read in each microbatch but is known only after the last
+ * (the user's model mixes samples of the batch), and a batch that the count
+ * does not divide, is diagnosed and false returned.
  *
  * n_microbatches == 1 makes everything per step. */
 bool rule_microbatch(const Graph *graph, int64_t n_microbatches, Arena *arena,

@@ -80,7 +80,8 @@ Shape sharding_local_shape(const LogicalMesh *mesh, const Shape *shape,
 int64_t sharding_local_bytes(const LogicalMesh *mesh, const Type *type,
                              const Sharding *s);
 /* Legal for this shape: no axis twice, microbatch splits even, padding at most
- * an eighth of each dimension (block * parts <= extent * 9 / 8). */
+ * an eighth of each dimension (block * parts <= extent * 9 / 8), and only the
+ * first axis of a dimension uneven: a block that is short is the last. */
 bool sharding_fits(const LogicalMesh *mesh, const Shape *shape,
                    const Sharding *s);
 
