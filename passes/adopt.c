@@ -1,0 +1,52 @@
+/* Adopt: eval and init take over what training added.
+ *
+ * The three graphs of a model share one variable table.  The optimizer has
+ * appended its state to train's; here eval and init get the same rows, and
+ * init their first value, zero.  stop_gradient nodes, which mean something
+ * only to differentiation, are left out.
+ */
+#include "passes/pass.h"
+
+static bool is_init(const Graph *graph)
+{
+    for (int64_t i = 0; i < graph->outputs.count; i++) {
+        if (graph->outputs.data[i].kind == OUTPUT_INIT)
+            return true;
+    }
+    return false;
+}
+
+static void adopt_variable(Graph *to, const Graph *train, int32_t index,
+                           bool with_value)
+{
+    const Variable *variable = &train->variables.data[index];
+    NodeOrigin origin = {.region = REGION_FORWARD,
+                         .layer = LAYER_NONE,
+                         .span = variable->span,
+                         .path = variable->name};
+    graph_add_variable(to, *variable, origin);
+    if (!with_value)
+        return;
+    origin.path = str_format(to->arena, "%.*s.init", STR_ARG(variable->name));
+    NodeId zero = graph_constant(to, 0, variable->type, origin);
+    graph_add_output(
+        to, (Output){OUTPUT_INIT, variable->name, zero, index, variable->span});
+}
+
+Graph *pass_adopt(const Graph *from, const PassOptions *options, Arena *perm,
+                  Arena scratch)
+{
+    Graph *to = graph_like(perm, from, from->name);
+    NodeId *map = arena_new(&scratch, NodeId, from->nodes.count);
+    for (int32_t i = 1; i < from->nodes.count; i++) {
+        const Node *node = graph_node(from, (NodeId){i});
+        map[i] = node->op == OP_STOP_GRADIENT
+                     ? map[node->operands[0].index]
+                     : graph_clone(to, from, (NodeId){i}, map);
+    }
+    graph_clone_outputs(to, from, map);
+    for (int32_t i = (int32_t)from->variables.count;
+         i < options->train->variables.count; i++)
+        adopt_variable(to, options->train, i, is_init(from));
+    return to;
+}

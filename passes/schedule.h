@@ -1,0 +1,13 @@
+/* Schedule: the learning rate as a value of the graph. */
+#ifndef DNNC_PASSES_SCHEDULE_H
+#define DNNC_PASSES_SCHEDULE_H
+
+#include "ir/graph.h"
+#include "ir/training.h"
+
+/* Appends the rate at the step that scalar(step) names, an f32 scalar, under
+ * the path "learning_rate"; a function of the step alone. */
+NodeId schedule_append(Graph *graph, const Schedule *schedule,
+                       NodeOrigin origin);
+
+#endif
