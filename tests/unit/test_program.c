@@ -1,11 +1,12 @@
 /* Unit tests of ir/program*.c: bytes there and back, damage found, pieces. */
 #include "ir/program.h"
 
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 static ArenaMemory memory;
 static Arena arena;
