@@ -1,4 +1,7 @@
-/* Formula: arithmetic on values of one type, written as nodes of one origin. */
+/* Formula: arithmetic on values of one type, written as nodes of one origin.
+ *
+ * C leaves the order in which arguments are evaluated open, and with it the
+ * order of nodes: at most one argument of a call may append nodes. */
 #ifndef DNNC_PASSES_FORMULA_H
 #define DNNC_PASSES_FORMULA_H
 
@@ -54,6 +57,11 @@ static inline NodeId formula_div(const Formula *f, NodeId x, NodeId y)
 static inline NodeId formula_scale(const Formula *f, NodeId x, double factor)
 {
     return formula_mul(f, x, formula_number(f, factor));
+}
+
+static inline NodeId formula_offset(const Formula *f, NodeId x, double term)
+{
+    return formula_add(f, x, formula_number(f, term));
 }
 
 #endif

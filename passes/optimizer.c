@@ -106,10 +106,10 @@ static NodeId clip_factor(Graph *to, const Training *training,
     Formula f = {to, SCALAR, origin_of(training, "clip")};
     NodeId sum = graph_append(to, OP_WORLD_SUM, squares, n, (Attr){0}, origin);
     NodeId norm = formula_unary(&f, OP_SQRT, sum);
-    NodeId guarded = formula_add(&f, norm, formula_number(&f, CLIP_EPSILON));
+    NodeId guarded = formula_offset(&f, norm, CLIP_EPSILON);
     NodeId limit = formula_number(&f, training->clip_norm);
-    return formula_binary(&f, OP_MIN, formula_number(&f, 1),
-                          formula_div(&f, limit, guarded));
+    NodeId ratio = formula_div(&f, limit, guarded);
+    return formula_binary(&f, OP_MIN, ratio, formula_number(&f, 1));
 }
 
 /* -- state ----------------------------------------------------------------- */
@@ -207,12 +207,13 @@ static void update_adam(const Optimizer *o, Target t)
     NodeId m_next = formula_add(
         f, m, formula_scale(f, formula_sub(f, g, m), 1 - training->beta1));
     NodeId square = formula_mul(f, g, g);
-    NodeId v_next = formula_add(f, formula_scale(f, v, training->beta2),
-                                formula_scale(f, square, 1 - training->beta2));
-    NodeId deviation = formula_mul(f, formula_unary(f, OP_SQRT, v_next),
-                                   formula_splat(f, o->unbias));
-    NodeId guarded =
-        formula_add(f, deviation, formula_number(f, training->epsilon));
+    NodeId new_part = formula_scale(f, square, 1 - training->beta2);
+    NodeId v_next =
+        formula_add(f, new_part, formula_scale(f, v, training->beta2));
+    NodeId unbias = formula_splat(f, o->unbias);
+    NodeId deviation =
+        formula_mul(f, unbias, formula_unary(f, OP_SQRT, v_next));
+    NodeId guarded = formula_offset(f, deviation, training->epsilon);
     NodeId direction = formula_div(f, m_next, guarded);
     update_append(o->to, m, m_next);
     update_append(o->to, v, v_next);
@@ -240,13 +241,11 @@ static void prepare_adam(Optimizer *o)
     NodeId step = graph_append_typed(o->to, OP_SCALAR, NULL, 0,
                                      (Attr){.scalar = {SCALAR_STEP}},
                                      (Type){.dtype = DTYPE_I32}, f.origin);
-    NodeId count = formula_add(&f, formula_unary(&f, OP_TO_F32, step),
-                               formula_number(&f, 1));
+    NodeId count = formula_offset(&f, formula_unary(&f, OP_TO_F32, step), 1);
     o->step_size = formula_div(&f, o->learning_rate,
                                bias_correction(&f, count, training->beta1));
     NodeId variance = bias_correction(&f, count, training->beta2);
-    o->unbias = formula_div(&f, formula_number(&f, 1),
-                            formula_unary(&f, OP_SQRT, variance));
+    o->unbias = formula_unary(&f, OP_RSQRT, variance);
 }
 
 static Target target_of(const Optimizer *o, const Output *gradient)

@@ -28,7 +28,7 @@ static NodeId step_f32(const Formula *f)
 /* min(1, (t + 1) / warmup) */
 static NodeId warmup_ratio(const Formula *f, int64_t warmup)
 {
-    NodeId next = formula_add(f, step_f32(f), formula_number(f, 1));
+    NodeId next = formula_offset(f, step_f32(f), 1);
     NodeId ratio = formula_div(f, next, formula_number(f, (double)warmup));
     return formula_binary(f, OP_MIN, formula_number(f, 1), ratio);
 }
@@ -38,8 +38,7 @@ static NodeId decay_ratio(const Formula *f, const Schedule *s)
 {
     if (s->total <= s->warmup)
         return formula_number(f, 1);
-    NodeId done =
-        formula_sub(f, step_f32(f), formula_number(f, (double)s->warmup));
+    NodeId done = formula_offset(f, step_f32(f), -(double)s->warmup);
     NodeId length = formula_number(f, (double)(s->total - s->warmup));
     NodeId ratio = formula_div(f, done, length);
     ratio = formula_binary(f, OP_MAX, ratio, formula_number(f, 0));
@@ -53,7 +52,7 @@ static NodeId fall(const Formula *f, const Schedule *s, NodeId ratio)
         return formula_sub(f, formula_number(f, 1), ratio);
     NodeId angle = formula_scale(f, ratio, M_PI);
     NodeId cosine = formula_unary(f, OP_COS, angle);
-    return formula_scale(f, formula_add(f, cosine, formula_number(f, 1)), 0.5);
+    return formula_scale(f, formula_offset(f, cosine, 1), 0.5);
 }
 
 /* During the warm-up peak * ratio, then final + (peak - final) * fall. */
@@ -61,7 +60,7 @@ static NodeId warmup_and_decay(const Formula *f, const Schedule *s)
 {
     NodeId range =
         formula_scale(f, fall(f, s, decay_ratio(f, s)), s->peak - s->final);
-    NodeId decayed = formula_add(f, range, formula_number(f, s->final));
+    NodeId decayed = formula_offset(f, range, s->final);
     if (s->warmup <= 0)
         return decayed;
     NodeId warming = formula_scale(f, warmup_ratio(f, s->warmup), s->peak);
@@ -74,9 +73,11 @@ static NodeId warmup_and_decay(const Formula *f, const Schedule *s)
 static NodeId steps(const Formula *f, const Schedule *s)
 {
     NodeId every = graph_constant(f->graph, (double)s->every, COUNT, f->origin);
-    NodeId count = formula_div(f, step_i32(f), every);
-    NodeId power = formula_binary(f, OP_POW, formula_number(f, s->factor),
-                                  formula_unary(f, OP_TO_F32, count));
+    NodeId count =
+        graph_binary(f->graph, OP_DIV, step_i32(f), every, f->origin);
+    count = formula_unary(f, OP_TO_F32, count);
+    NodeId factor = formula_number(f, s->factor);
+    NodeId power = formula_binary(f, OP_POW, factor, count);
     return formula_scale(f, power, s->peak);
 }
 
