@@ -7,9 +7,13 @@
  *   FORM_TRAIN   every parameter has an OUTPUT_UPDATE, and no gradient is an
  *                output any more
  *   FORM_LAYERED each forward, backward and update node has a layer
- *   FORM_LOCAL   shapes are one device's; communication is explicit
+ *   FORM_LOCAL   one stage's part: shapes are one device's, communication is
+ *                explicit, and what other stages own is absent
  *
- * Every form promises what the one before does.
+ * In every form operands come before users and in no later region, types are
+ * what ir/infer.c says, paths name their nodes, table rows exist and fit, a
+ * loss or metric is a world_sum.  Every form promises what the one before
+ * does, but the local one, which is partial: no output is promised there.
  */
 #ifndef DNNC_IR_VERIFY_H
 #define DNNC_IR_VERIFY_H
