@@ -1,0 +1,35 @@
+/* Batch: kernels compiled together into one shared object and loaded, for
+ * tests and benchmarks of generated code. */
+#ifndef DNNC_TESTS_CODEGEN_BATCH_H
+#define DNNC_TESTS_CODEGEN_BATCH_H
+
+#include "codegen/codegen.h"
+#include "ir/interpret.h"
+
+typedef struct Batch {
+    Arena *arena;
+    Program program; /* one stage; kernel i runs code i */
+    ProgramCode code;
+    char directory[64]; /* temporary; removed by batch_deinit */
+    void *library;
+} Batch;
+
+void batch_init(Batch *batch, Arena *arena, const LogicalMesh *mesh);
+void batch_deinit(Batch *batch);
+
+/* The kernel that computes `root` from the graph's inputs; its code number.
+ * The body's operands are the inputs it reads, in node order. */
+int32_t batch_add(Batch *batch, const Graph *graph, NodeId root);
+const KernelBody *batch_body(const Batch *batch, int32_t code);
+/* Kernel `code` will run with operand `operand` and the result in one
+ * buffer. */
+void batch_run_in_place(Batch *batch, int32_t code, int32_t operand);
+
+/* Compiles all kernels added so far; once. */
+Status batch_compile(Batch *batch, Arena scratch) MUST_USE;
+KernelFunction *batch_function(const Batch *batch, int32_t code);
+/* Runs a kernel on inputs by input index. */
+void batch_run(const Batch *batch, int32_t code, const Tensor *inputs,
+               Tensor result, const KernelContext *context);
+
+#endif
