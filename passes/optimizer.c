@@ -143,7 +143,7 @@ static void update_append(Graph *to, NodeId variable_node, NodeId value)
 
 /* -- the rules ------------------------------------------------------------- */
 
-/* x - rate direction */
+/* x - rate direction, under the path "<parameter>.update". */
 static NodeId descend(const Target *t, NodeId rate, NodeId direction)
 {
     const Formula *f = &t->formula;
@@ -151,7 +151,9 @@ static NodeId descend(const Target *t, NodeId rate, NodeId direction)
     if (t->rate_scale != 1)
         rate = formula_scale(&scalar, rate, t->rate_scale);
     NodeId move = formula_mul(f, formula_splat(f, rate), direction);
-    return formula_sub(f, t->x, move);
+    NodeId variable = f->graph->variables.data[t->variable].node;
+    return graph_binary(f->graph, OP_SUB, t->x, move,
+                        parameter_origin(f->graph, variable, "update"));
 }
 
 static NodeId add_decay(const Target *t, NodeId gradient)
@@ -254,7 +256,7 @@ static Target target_of(const Optimizer *o, const Output *gradient)
     const ParameterGroup *group = group_of(o->training, variable);
     Target t = {
         .formula = {o->to, variable->type,
-                    parameter_origin(o->to, variable->node, "update")},
+                    parameter_origin(o->to, variable->node, "step")},
         .variable = gradient->variable,
         .x = variable->node,
         .gradient = gradient->node,

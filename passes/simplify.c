@@ -14,6 +14,7 @@
  */
 #include "passes/simplify.h"
 
+#include "passes/layer.h"
 #include "passes/pass.h"
 
 #include <assert.h>
@@ -63,6 +64,40 @@ static Str key_of(const Simplifier *s, const Draft *draft)
     return (Str){(const char *)words, n * (int64_t)sizeof *words};
 }
 
+/* Whether the draft may become the equal node `id`.  Data flows from layer to
+ * layer forward, then backward: a node must not move to a layer from which its
+ * value would have to flow the other way.  Layers are not known yet, but their
+ * order is that of the forward nodes.  What is computed everywhere may always
+ * be shared. */
+static bool may_share(const Simplifier *s, NodeId id, const Draft *draft)
+{
+    const Node *node = graph_node(s->to, id);
+    if (s->is_free.data[id.index])
+        return true;
+    switch (draft->origin.region) {
+    case REGION_FORWARD: return true;
+    case REGION_BACKWARD:
+        return node->region == REGION_FORWARD
+                   ? id.index <= draft->origin.forward.index
+                   : node->forward.index >= draft->origin.forward.index;
+    case REGION_UPDATE:
+        return node->region == REGION_UPDATE &&
+               node->forward.index == draft->origin.forward.index;
+    }
+    return false;
+}
+
+static void note_node(Simplifier *s, NodeId id, int32_t earlier)
+{
+    while (s->earlier.count <= id.index) {
+        vector_push(s->scratch, &s->earlier);
+        vector_push(s->scratch, &s->is_free);
+    }
+    s->earlier.data[id.index] = earlier;
+    s->is_free.data[id.index] =
+        layer_is_free(s->to, graph_node(s->to, id), s->is_free.data);
+}
+
 /* The node of this key and attribute, appended unless it exists. */
 static NodeId intern(Simplifier *s, const Draft *draft)
 {
@@ -70,15 +105,14 @@ static NodeId intern(Simplifier *s, const Draft *draft)
     int64_t *latest = map_insert(s->scratch, &s->keys, key, 0, NULL);
     for (int32_t i = (int32_t)*latest; i != 0; i = s->earlier.data[i]) {
         const Node *node = graph_node(s->to, (NodeId){i});
-        if (attr_equal(draft->op, &node->attr, &draft->attr))
+        if (attr_equal(draft->op, &node->attr, &draft->attr) &&
+            may_share(s, (NodeId){i}, draft))
             return (NodeId){i};
     }
     NodeId id =
         graph_append_typed(s->to, draft->op, draft->operands, draft->n_operands,
                            draft->attr, draft->type, draft->origin);
-    while (s->earlier.count <= id.index)
-        vector_push(s->scratch, &s->earlier);
-    s->earlier.data[id.index] = (int32_t)*latest;
+    note_node(s, id, (int32_t)*latest);
     *latest = id.index;
     return id;
 }

@@ -22,6 +22,7 @@ typedef struct Simplifier {
     Graph *to;
     Map keys; /* structure without attribute -> latest such node */
     VECTOR(int32_t) earlier; /* by node: an earlier one of equal key, or 0 */
+    VECTOR(bool) is_free;    /* by node: layer_is_free of passes/layer.h */
     Arena *scratch;
 } Simplifier;
 

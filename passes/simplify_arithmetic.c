@@ -197,6 +197,7 @@ static NodeId narrow_operand(Simplifier *s, const Draft *d, int32_t i,
     const Node *node = draft_operand(s, d, i);
     if (node->op == OP_BROADCAST)
         return node->operands[0];
+    origin.path = node->path;
     return simplify_build(s, &(Draft){.op = OP_CONSTANT,
                                       .attr = node->attr,
                                       .type = {node->type.dtype, *shape},
