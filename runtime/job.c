@@ -1,0 +1,225 @@
+/* A job's life: open everything, do what the options ask, close. */
+#include "runtime/job.h"
+
+#include "runtime/interrupt.h"
+#include "support/checked.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* -- opening -------------------------------------------------------------- */
+
+static bool is_training(const Options *o)
+{
+    return o->steps > 0 || o->epochs > 0;
+}
+
+static Status check_size(const Job *job)
+{
+    int64_t wanted = job->program->n_ranks, got = job->communicator.size;
+    if (wanted == got)
+        return status_ok();
+    return status_error(STATUS_USAGE,
+                        "the plan is for %lld processes, one a device, but "
+                        "%lld %s started; use dnnc run -n %lld or mpiexec -n "
+                        "%lld",
+                        (long long)wanted, (long long)got,
+                        got == 1 ? "was" : "were", (long long)wanted,
+                        (long long)wanted);
+}
+
+/* The lowest active rank reports. */
+static int64_t reporter(const Program *program)
+{
+    int64_t lowest = program->n_ranks;
+    for (int64_t s = 0; s < program->stages.count; s++) {
+        const ProgramStage *stage = &program->stages.data[s];
+        for (int64_t d = 0; d < mesh_devices(&stage->mesh); d++)
+            lowest = min_i64(lowest, stage->ranks[d]);
+    }
+    return lowest;
+}
+
+static Status open_validation(Job *job, double *held_out)
+{
+    const Options *o = job->options;
+    *held_out = o->validation_fraction;
+    job->has_validation = *held_out > 0 || o->validation.count > 0;
+    if (o->validation.count == 0)
+        return status_ok();
+    TRY(data_files_open(&job->validation_files, job->program,
+                        o->validation.text, o->validation.count));
+    TRY(dataset_split(job->program, &job->validation_files, (uint64_t)o->seed,
+                      0, &job->validation, NULL));
+    job->validation.is_shuffled = false;
+    return status_ok();
+}
+
+static Status open_data(Job *job)
+{
+    const Options *o = job->options;
+    double held_out;
+    TRY(open_validation(job, &held_out));
+    bool is_needed = is_training(o) || !job->has_validation;
+    if (o->data.count == 0 && !is_needed)
+        return status_ok();
+    TRY(data_files_open(&job->data_files, job->program, o->data.text,
+                        o->data.count));
+    Dataset last;
+    TRY(dataset_split(job->program, &job->data_files, (uint64_t)o->seed,
+                      held_out, &job->training, &last));
+    if (held_out > 0)
+        job->validation = last;
+    return status_ok();
+}
+
+static Status open_worker(Job *job)
+{
+    const Options *o = job->options;
+    WorkerOptions options = {
+        .device = {.code = job->image->code,
+                   .code_count = job->image->code_count,
+                   .threads = (int32_t)o->threads},
+        .seed = (uint64_t)o->seed,
+        .trace = o->trace ? &job->trace : NULL,
+    };
+    enum { TRACE_EVENTS_MAX = 1 << 18 };
+    if (o->trace)
+        TRY(trace_init(&job->trace, TRACE_EVENTS_MAX));
+    TRY(worker_init(&job->worker, job->program, &job->communicator, &options,
+                    job->arena));
+    return worker_init_variables(&job->worker);
+}
+
+/* -- doing ---------------------------------------------------------------- */
+
+static Status check_wishes(const Options *o)
+{
+    if (!is_training(o) && !o->eval && !o->info)
+        return status_error(STATUS_USAGE,
+                            "nothing to do: give --steps N, --epochs N, "
+                            "--eval, --predict or --generate; --help "
+                            "explains");
+    return status_ok();
+}
+
+static Status evaluate_alone(Job *job)
+{
+    const Dataset *dataset =
+        job->has_validation ? &job->validation : &job->training;
+    Measurement m;
+    TRY(job_evaluate(job, dataset, &m));
+    Progress progress = {0};
+    if (job->is_reporter)
+        progress_evaluation(&progress, &m,
+                            job->has_validation ? "validation" : "data",
+                            dataset->n_samples);
+    return status_ok();
+}
+
+static Status do_wishes(Job *job)
+{
+    const Options *o = job->options;
+    interrupt_watch();
+    if (is_training(o))
+        TRY(job_train(job));
+    if (o->eval && !(is_training(o) && job->has_validation))
+        TRY(evaluate_alone(job));
+    if (o->trace)
+        TRY(trace_write(&job->trace, o->trace, job->program, job->worker.stage,
+                        &job->communicator));
+    return status_ok();
+}
+
+static void print_information(const Job *job)
+{
+    const Program *p = job->program;
+    printf("model %.*s: %lld parameters, global batch %lld in %lld "
+           "microbatches\nplan %016" PRIx64 ": %lld processes, %lld stages, "
+           "code for %s\n",
+           STR_ARG(p->model_name), (long long)p->parameter_count,
+           (long long)p->batch, (long long)p->n_microbatches, p->plan_hash,
+           (long long)p->n_ranks, (long long)p->stages.count,
+           job->image->target);
+    for (int64_t i = 0; i < p->stages.count; i++) {
+        const ProgramStage *s = &p->stages.data[i];
+        printf("stage %lld: %lld devices, arena %lld bytes, reserve %lld\n",
+               (long long)i, (long long)mesh_devices(&s->mesh),
+               (long long)s->arena_bytes, (long long)s->reserve_bytes);
+    }
+    for (int64_t i = 0; i < p->inputs.count; i++) {
+        const ProgramInput *input = &p->inputs.data[i];
+        printf("input %.*s: %.*s%s\n", STR_ARG(input->name),
+               STR_ARG(type_print(job->arena, &input->type)),
+               input->shift_of >= 0 ? ", shifted" : "");
+    }
+}
+
+/* -- the whole ------------------------------------------------------------ */
+
+static Status check_start(const Job *job)
+{
+    TRY(check_wishes(job->options));
+    TRY(check_size(job));
+    return target_check(job->image->target, job->image->features);
+}
+
+static Status run(Job *job)
+{
+    Communicator *c = &job->communicator;
+    TRY(communicator_agree(c, check_start(job)));
+    if (job->options->info) {
+        if (job->is_reporter)
+            print_information(job);
+        return status_ok();
+    }
+    TRY(communicator_agree(c, open_data(job)));
+    TRY(open_worker(job));
+    return do_wishes(job);
+}
+
+static void close_job(Job *job)
+{
+    worker_deinit(&job->worker);
+    trace_deinit(&job->trace);
+    data_files_close(&job->data_files);
+    data_files_close(&job->validation_files);
+    communicator_close(&job->communicator);
+}
+
+static int report(const char *job_name, const Status *status)
+{
+    const char *slash = strrchr(job_name, '/');
+    fprintf(stderr, "%s: error: %s\n", slash ? slash + 1 : job_name,
+            status->message);
+    return (int)status->code;
+}
+
+int job_run(const JobImage *image, Arena *arena, int argc, char **argv)
+{
+    Options options;
+    Status status = options_parse(&options, argc, argv);
+    if (!status_failed(&status) && options.help) {
+        fputs(options_help(), stdout);
+        return STATUS_OK;
+    }
+    Job job = {.image = image,
+               .program = image->program,
+               .options = &options,
+               .arena = arena};
+    Status opened = communicator_open(&job.communicator);
+    if (status_failed(&opened))
+        return report(argv[0], &opened);
+    job.is_reporter = job.communicator.rank == reporter(image->program) ||
+                      (job.communicator.rank == 0 &&
+                       job.communicator.size != image->program->n_ranks);
+    status = communicator_agree(&job.communicator, status);
+    if (!status_failed(&status))
+        status = run(&job);
+    int code = (int)status.code;
+    if (status_failed(&status) && job.is_reporter)
+        code = report(argv[0], &status);
+    close_job(&job);
+    return code;
+}

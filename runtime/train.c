@@ -1,0 +1,116 @@
+/* The training loop: steps, evaluations, checkpoints, stops. */
+#include "runtime/interrupt.h"
+#include "runtime/job.h"
+#include "support/checked.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* What ranks tell each other after every step. */
+enum {
+    SIGNAL_STOP = 1 << 0,       /* the user asked for it */
+    SIGNAL_NOT_FINITE = 1 << 1, /* the loss */
+};
+
+/* The union of all ranks' signals. */
+static Status exchange_signals(Job *job, uint32_t mine, uint32_t *all)
+{
+    enum { RANKS_AT_ONCE = 4096 };
+    uint32_t signals[RANKS_AT_ONCE];
+    Communicator *c = &job->communicator;
+    *all = mine;
+    if (c->size > RANKS_AT_ONCE)
+        return status_error(STATUS_ENVIRONMENT, "more than %d ranks",
+                            RANKS_AT_ONCE);
+    TRY(c->interface->all_gather(c, GROUP_WORLD, &mine, signals, sizeof(mine)));
+    for (int64_t i = 0; i < c->size; i++)
+        *all |= signals[i];
+    return status_ok();
+}
+
+static int64_t last_step(const Job *job)
+{
+    if (job->options->epochs >= 0)
+        return ceil_div_i64(job->options->epochs * job->training.n_samples,
+                            job->program->batch);
+    return max_i64(job->options->steps, 0);
+}
+
+static Status validate(Job *job, Progress *progress)
+{
+    Measurement m;
+    TRY(job_evaluate(job, &job->validation, &m));
+    if (job->is_reporter)
+        progress_evaluation(progress, &m, "validation",
+                            job->validation.n_samples);
+    return status_ok();
+}
+
+static Status run_step(Job *job, Measurement *m)
+{
+    double began = clock_seconds();
+    Batch batch = {&job->training, job->step * job->program->batch,
+                   job->program->batch};
+    InputSource source = batch_source(&batch);
+    job->trace.step = job->step;
+    TRY(worker_step(&job->worker, job->step, &source));
+    TRY(job_measure(job, false, m));
+    m->step = ++job->step;
+    m->seconds = clock_seconds() - began;
+    return status_ok();
+}
+
+static Status not_finite(const Job *job)
+{
+    return status_error(STATUS_INPUT,
+                        "the loss of step %lld is not finite; a lower "
+                        "learning rate or clip_norm may help",
+                        (long long)job->step);
+}
+
+/* One step and what follows it; *stop when the user asked for it. */
+static Status advance(Job *job, Progress *progress, bool *stop)
+{
+    Measurement m = {0};
+    uint32_t signals = interrupt_requested() ? SIGNAL_STOP : 0;
+    TRY(run_step(job, &m));
+    if (!isfinite(m.loss))
+        signals |= SIGNAL_NOT_FINITE;
+    TRY(exchange_signals(job, signals, &signals));
+    if (job->is_reporter)
+        progress_step(progress, &m);
+    if (signals & SIGNAL_NOT_FINITE)
+        return not_finite(job);
+    int64_t every = job->options->eval_every;
+    if (job->has_validation && every && job->step % every == 0 &&
+        job->step != progress->last_step)
+        TRY(validate(job, progress));
+    *stop = (signals & SIGNAL_STOP) != 0;
+    return status_ok();
+}
+
+static Status train(Job *job, Progress *progress)
+{
+    bool stop = false;
+    while (job->step < progress->last_step && !stop)
+        TRY(advance(job, progress, &stop));
+    if (job->is_reporter)
+        progress_end_line(progress);
+    if (stop && job->is_reporter)
+        printf("stopped after step %lld\n", (long long)job->step);
+    else if (job->has_validation && !stop)
+        TRY(validate(job, progress));
+    return status_ok();
+}
+
+Status job_train(Job *job)
+{
+    Progress progress = {0};
+    const Options *o = job->options;
+    TRY(progress_init(&progress, job->program, job->is_reporter ? o->log : NULL,
+                      o->log_every, o->resume, job->step, last_step(job)));
+    Status status = train(job, &progress);
+    Status closed = progress_deinit(&progress);
+    return status_failed(&status) ? status : closed;
+}
