@@ -5,9 +5,10 @@
 #include <llvm-c/Target.h>
 #include <stddef.h>
 
-#define FEATURES_V2 "sse3 ssse3 sse4_1 sse4_2 popcnt"
-#define FEATURES_V3 FEATURES_V2 " avx avx2 bmi1 bmi2 f16c fma movbe"
-#define FEATURES_V4 FEATURES_V3 " avx512f avx512bw avx512cd avx512dq avx512vl"
+#define FEATURES_V2 "+sse3,+ssse3,+sse4.1,+sse4.2,+popcnt"
+#define FEATURES_V3 FEATURES_V2 ",+avx,+avx2,+bmi,+bmi2,+f16c,+fma,+movbe"
+#define FEATURES_V4 \
+    FEATURES_V3 ",+avx512f,+avx512bw,+avx512cd,+avx512dq,+avx512vl"
 
 /* Highest first. */
 static const CpuTarget TARGETS[] = {

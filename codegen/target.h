@@ -13,8 +13,8 @@
 
 typedef struct CpuTarget {
     const char *level;    /* "x86-64-v4": also LLVM's name of the processor */
-    const char *features; /* what a processor must have, by the names of
-                             /proc/cpuinfo, separated by spaces */
+    const char *features; /* what a processor must have, in LLVM's spelling:
+                             "+avx,+avx2,..." */
     int32_t vector_bits;  /* preferred width of vectors */
 } CpuTarget;
 

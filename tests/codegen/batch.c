@@ -13,12 +13,9 @@ extern char **environ;
 
 #include <spawn.h>
 
-void batch_init(Batch *batch, Arena *arena, const LogicalMesh *mesh)
+void batch_init(Batch *batch, Arena *arena)
 {
     *batch = (Batch){.arena = arena, .program.target = STR("native")};
-    (void)vector_push(arena, &batch->program.stages);
-    StageBodies *bodies = vector_push(arena, &batch->code.stages);
-    bodies->mesh = *mesh;
     strcpy(batch->directory, "/tmp/dnnc-test-XXXXXX");
     char *made = mkdtemp(batch->directory);
     assert(made);
@@ -48,6 +45,11 @@ void batch_deinit(Batch *batch)
     rmdir(batch->directory);
 }
 
+static bool is_operand(const Node *node)
+{
+    return node->op == OP_INPUT || node->op == OP_VARIABLE;
+}
+
 static void mark(const Graph *graph, NodeId id, bool *used)
 {
     if (used[id.index])
@@ -58,7 +60,8 @@ static void mark(const Graph *graph, NodeId id, bool *used)
         mark(graph, node->operands[i], used);
 }
 
-int32_t batch_add(Batch *batch, const Graph *graph, NodeId root)
+int32_t batch_add(Batch *batch, const Graph *graph, NodeId root,
+                  const LogicalMesh *mesh)
 {
     Arena *arena = batch->arena;
     KernelBody body = {.graph = graph, .root = root};
@@ -68,37 +71,41 @@ int32_t batch_add(Batch *batch, const Graph *graph, NodeId root)
     for (int32_t i = 1; i < graph->nodes.count; i++) {
         if (!used[i])
             continue;
-        if (graph->nodes.data[i].op == OP_INPUT)
+        if (is_operand(&graph->nodes.data[i]))
             *vector_push(arena, &body.operands) = (NodeId){i};
         else
             *vector_push(arena, &body.nodes) = (NodeId){i};
     }
     int32_t code = batch->code.n_code++;
-    *vector_push(arena, &batch->code.stages.data[0].kernels) = body;
-    *vector_push(arena, &batch->program.stages.data[0].kernels) =
+    StageBodies *bodies = vector_push(arena, &batch->code.stages);
+    bodies->mesh = *mesh;
+    *vector_push(arena, &bodies->kernels) = body;
+    ProgramStage *stage = vector_push(arena, &batch->program.stages);
+    *vector_push(arena, &stage->kernels) =
         (Kernel){.kind = KERNEL_CODE, .code = code};
     return code;
 }
 
 const KernelBody *batch_body(const Batch *batch, int32_t code)
 {
-    return &batch->code.stages.data[0].kernels.data[code];
+    return &batch->code.stages.data[code].kernels.data[0];
 }
 
 void batch_run_in_place(Batch *batch, int32_t code, int32_t operand)
 {
     Arena *arena = batch->arena;
-    ProgramStage *stage = &batch->program.stages.data[0];
+    ProgramStage *stage = &batch->program.stages.data[code];
     int32_t n = (int32_t)batch_body(batch, code)->operands.count + 1;
     Instruction run = {.kind = INSTRUCTION_RUN,
                        .n_buffers = n,
                        .buffers = arena_new(arena, int32_t, n),
-                       .kernel = code};
+                       .kernel = 0};
     for (int32_t i = 0; i < n; i++) {
         run.buffers[i] = (int32_t)stage->buffers.count;
         vector_push(arena, &stage->buffers)->offset = 64 * run.buffers[i];
     }
-    run.buffers[n - 1] = run.buffers[operand];
+    if (operand >= 0)
+        run.buffers[n - 1] = run.buffers[operand];
     *vector_push(arena, &stage->segments[SEGMENT_UPDATE].instructions) = run;
 }
 
@@ -149,8 +156,8 @@ KernelFunction *batch_function(const Batch *batch, int32_t code)
     return function;
 }
 
-void batch_run(const Batch *batch, int32_t code, const Tensor *inputs,
-               Tensor result, const KernelContext *context)
+void batch_run(const Batch *batch, int32_t code, const Environment *environment,
+               Tensor result)
 {
     const KernelBody *body = batch_body(batch, code);
     char *buffers[64];
@@ -158,8 +165,11 @@ void batch_run(const Batch *batch, int32_t code, const Tensor *inputs,
     assert(n < 64);
     for (int64_t i = 0; i < n; i++) {
         const Node *node = graph_node(body->graph, body->operands.data[i]);
-        buffers[i] = inputs[node->attr.input.input].data;
+        buffers[i] =
+            node->op == OP_INPUT
+                ? environment->inputs[node->attr.input.input].data
+                : environment->variables[node->attr.variable.variable].data;
     }
     buffers[n] = result.data;
-    batch_function(batch, code)(buffers, context);
+    batch_function(batch, code)(buffers, &environment->context);
 }

@@ -8,28 +8,29 @@
 
 typedef struct Batch {
     Arena *arena;
-    Program program; /* one stage; kernel i runs code i */
+    Program program; /* stage i has one kernel, which runs code i */
     ProgramCode code;
     char directory[64]; /* temporary; removed by batch_deinit */
     void *library;
 } Batch;
 
-void batch_init(Batch *batch, Arena *arena, const LogicalMesh *mesh);
+void batch_init(Batch *batch, Arena *arena);
 void batch_deinit(Batch *batch);
 
-/* The kernel that computes `root` from the graph's inputs; its code number.
- * The body's operands are the inputs it reads, in node order. */
-int32_t batch_add(Batch *batch, const Graph *graph, NodeId root);
+/* The kernel that computes `root` from the graph's inputs and variables; its
+ * code number.  The body's operands are those it reads, in node order. */
+int32_t batch_add(Batch *batch, const Graph *graph, NodeId root,
+                  const LogicalMesh *mesh);
 const KernelBody *batch_body(const Batch *batch, int32_t code);
-/* Kernel `code` will run with operand `operand` and the result in one
- * buffer. */
+/* Some instruction of the program runs kernel `code` with operand `operand`
+ * and the result in one buffer (-1: with none). */
 void batch_run_in_place(Batch *batch, int32_t code, int32_t operand);
 
 /* Compiles all kernels added so far; once. */
 Status batch_compile(Batch *batch, Arena scratch) MUST_USE;
 KernelFunction *batch_function(const Batch *batch, int32_t code);
-/* Runs a kernel on inputs by input index. */
-void batch_run(const Batch *batch, int32_t code, const Tensor *inputs,
-               Tensor result, const KernelContext *context);
+/* Runs a kernel on the environment's inputs and variables. */
+void batch_run(const Batch *batch, int32_t code, const Environment *environment,
+               Tensor result);
 
 #endif

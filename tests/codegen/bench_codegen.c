@@ -2,9 +2,8 @@
  * bytes a second for the kernels that training spends its time in, beside the
  * machine's copy rate.  Not a test: it judges nothing. */
 #include "batch.h"
-#include "random_body.h"
-
 #include "ir/compose.h"
+#include "random_body.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,8 +14,7 @@ static const NodeOrigin ORIGIN = {.layer = LAYER_NONE};
 
 typedef NodeId MakeFunction(Graph *graph);
 
-static NodeId input(Graph *g, DType dtype, int32_t rank,
-                    const int64_t *extents)
+static NodeId input(Graph *g, DType dtype, int32_t rank, const int64_t *extents)
 {
     Type type = {dtype, {.rank = rank}};
     memcpy(type.shape.extent, extents, (size_t)rank * sizeof(extents[0]));
@@ -139,8 +137,8 @@ static NodeId dropout(Graph *g)
     NodeId low = graph_iota(g, 1, shape, ORIGIN);
     NodeId high = graph_iota(g, 0, shape, ORIGIN);
     Attr attr = {.random = {DISTRIBUTION_UNIFORM, 17, true}};
-    NodeId r = graph_append(g, OP_RANDOM, (NodeId[]){high, low}, 2, attr,
-                            ORIGIN);
+    NodeId r =
+        graph_append(g, OP_RANDOM, (NodeId[]){high, low}, 2, attr, ORIGIN);
     NodeId keep = graph_binary(g, OP_LT, constant_like(g, r, 0.1), r, ORIGIN);
     x = graph_binary(g, OP_MUL, x, constant_like(g, x, 1 / 0.9), ORIGIN);
     return graph_binary(g, OP_MUL, x, keep, ORIGIN);
@@ -188,8 +186,8 @@ static SpatialAttr pooling(void)
 static NodeId max_pool(Graph *g)
 {
     NodeId x = input(g, DTYPE_F32, 4, (int64_t[]){64, 16, 28, 28});
-    NodeId w = graph_append(g, OP_UNFOLD, &x, 1,
-                            (Attr){.spatial = pooling()}, ORIGIN);
+    NodeId w =
+        graph_append(g, OP_UNFOLD, &x, 1, (Attr){.spatial = pooling()}, ORIGIN);
     return graph_reduce(g, OP_REDUCE_MAX, w, 0x30, ORIGIN);
 }
 
@@ -206,8 +204,8 @@ static NodeId channel_bias(Graph *g)
 {
     NodeId x = input(g, DTYPE_F32, 4, (int64_t[]){64, 16, 28, 28});
     Shape shape = graph_node(g, x)->type.shape;
-    NodeId b = graph_broadcast(g, vector(g, 16), (int32_t[8]){1}, shape,
-                               ORIGIN);
+    NodeId b =
+        graph_broadcast(g, vector(g, 16), (int32_t[8]){1}, shape, ORIGIN);
     x = graph_binary(g, OP_ADD, x, b, ORIGIN);
     return graph_binary(g, OP_MAX, x, constant_like(g, x, 0), ORIGIN);
 }
@@ -262,16 +260,16 @@ static double now(void)
 }
 
 /* The best of several timings of enough runs. */
-static double seconds_of(const Batch *batch, int32_t code,
-                         const Tensor *inputs, Tensor result)
+static double seconds_of(const Batch *batch, int32_t code, const Tensor *inputs,
+                         Tensor result)
 {
-    KernelContext context = {0};
+    Environment environment = {.inputs = inputs};
     double best = 1e30;
     for (int round = 0; round < 5; round++) {
         int64_t runs = 0;
         double start = now(), end;
         do {
-            batch_run(batch, code, inputs, result, &context);
+            batch_run(batch, code, &environment, result);
             runs++;
             end = now();
         } while (end - start < 0.02);
@@ -306,10 +304,11 @@ int main(void)
     Arena arena = arena_reserve(&memory, (int64_t)1 << 34, NULL);
     Arena scratch = arena_split(&arena);
     Batch batch;
-    batch_init(&batch, &arena, &(LogicalMesh){1, {{.size = 1}}});
+    const LogicalMesh mesh = {1, {{.size = 1}}};
+    batch_init(&batch, &arena);
     for (int32_t i = 0; i < N_KERNELS; i++) {
         Graph *graph = graph_new(&arena, STR("bench"));
-        batch_add(&batch, graph, KERNELS[i].make(graph));
+        batch_add(&batch, graph, KERNELS[i].make(graph), &mesh);
     }
     double start = now();
     Status status = batch_compile(&batch, scratch);
