@@ -103,6 +103,14 @@ static bool visit_split(Analysis *a, NodeId id, OperandStates states,
     return assign != ASSIGN_NONE && assign_time(a, id, assign, scratch);
 }
 
+/* A copy for readers in another layer, and so perhaps another stage: a sum
+ * crosses once a step, when it is finished. */
+static bool crosses_layers(const Analysis *a, const Node *node)
+{
+    return node->op == OP_COPY &&
+           node->layer != graph_operand(a->graph, node, 0)->layer;
+}
+
 /* A node some of whose operands are partial: it adds its parts to a partial
  * sum where it is linear, else it waits for the accumulated value. */
 static bool visit_partial(Analysis *a, NodeId id, OperandStates states,
@@ -111,7 +119,8 @@ static bool visit_partial(Analysis *a, NodeId id, OperandStates states,
     const Node *node = graph_node(a->graph, id);
     uint8_t assign = follow_partial(a, node);
     bool waits = states.late || node->region == REGION_UPDATE ||
-                 op_has(node->op, TRAIT_WORLD) || assign == ASSIGN_NONE;
+                 op_has(node->op, TRAIT_WORLD) || assign == ASSIGN_NONE ||
+                 crosses_layers(a, node);
     if (!waits)
         return assign_time(a, id, assign, scratch);
     a->late[id.index] = true;

@@ -2,7 +2,8 @@
  *
  *     F_T(s, l, d) = least sum of costs of s stages that cover the layers from
  *                    l on with at most the devices d, each cost <= T
- *                  = min over (end, option) with c = cost(l, end, option, s-1) <= T
+ *                  = min over (end, option) with
+ *                        c = cost(l, end, option, d, s-1) <= T
  *                        of c + F_T(s - 1, end, d - option)
  *
  * The sweep goes down.  Let the best sum under ceiling T be S, reached by
@@ -30,16 +31,19 @@ typedef struct Dp {
     int64_t n_device_states;
     int64_t stride[STAGE_GROUPS_MAX]; /* of a device in a state number */
     int64_t *option_offset;           /* [n_options]: state it takes */
-    int64_t *cost;                    /* [stages_after][first][end][option] */
+    int64_t *cost;                    /* [stages_after][first][end][option]
+                                         [device state] */
     Cell *cells; /* [stages + 1][layer + 1][device state] */
 } Dp;
 
-static int64_t cost_index(const Dp *dp, int32_t after, int32_t first,
-                          int32_t end, int32_t option)
+static int64_t *cost_at(const Dp *dp, int32_t after, int32_t first, int32_t end,
+                        int32_t option, int64_t state)
 {
     int64_t layers = dp->p->n_layers;
-    return ((after * layers + first) * (layers + 1) + end) * dp->p->n_options +
-           option;
+    int64_t stage =
+        ((after * layers + first) * (layers + 1) + end) * dp->p->n_options +
+        option;
+    return &dp->cost[stage * dp->n_device_states + state];
 }
 
 static Cell *cells_of(const Dp *dp, int32_t stages, int32_t layer)
@@ -67,20 +71,29 @@ static StageDevices state_devices(const Dp *dp, int64_t state)
     return devices;
 }
 
+static void ask_option(Dp *dp, int32_t after, int32_t first, int32_t end,
+                       int32_t option)
+{
+    const StageProblem *p = dp->p;
+    bool possible =
+        p->n_layers - end >= after && (after > 0 || end == p->n_layers);
+    for (int64_t state = 0; state < dp->n_device_states; state++) {
+        StageDevices left = state_devices(dp, state);
+        *cost_at(dp, after, first, end, option, state) =
+            possible && option_fits(p, option, &left)
+                ? p->cost(p->context, first, end, option, &left, after)
+                : NEVER;
+    }
+}
+
 static void ask_costs(Dp *dp)
 {
     const StageProblem *p = dp->p;
     for (int32_t after = 0; after < dp->n_stages_max; after++)
         for (int32_t first = 0; first < p->n_layers; first++)
             for (int32_t end = first + 1; end <= p->n_layers; end++)
-                for (int32_t o = 0; o < p->n_options; o++) {
-                    bool possible = p->n_layers - end >= after &&
-                                    (after > 0 || end == p->n_layers) &&
-                                    option_fits(p, o, &p->devices);
-                    dp->cost[cost_index(dp, after, first, end, o)] =
-                        possible ? p->cost(p->context, first, end, o, after)
-                                 : NEVER;
-                }
+                for (int32_t o = 0; o < p->n_options; o++)
+                    ask_option(dp, after, first, end, o);
 }
 
 /* The best cell of (stages, first, devices of `state`) under `ceiling`; with
@@ -95,7 +108,7 @@ static Cell best_cell(const Dp *dp, int32_t stages, int32_t first,
         if (!option_fits(p, o, &left))
             continue;
         for (int32_t end = first + 1; end <= p->n_layers; end++) {
-            int64_t c = dp->cost[cost_index(dp, stages - 1, first, end, o)];
+            int64_t c = *cost_at(dp, stages - 1, first, end, o, state);
             if (c > ceiling || c == NEVER)
                 continue;
             int64_t rest =
@@ -142,8 +155,7 @@ static int64_t trace(const Dp *dp, int32_t stages, StageCut *cuts)
     int32_t first = 0;
     for (int32_t s = stages; s >= 1; s--) {
         Cell cell = cells_of(dp, s, first)[state];
-        int64_t c =
-            dp->cost[cost_index(dp, s - 1, first, cell.end, cell.option)];
+        int64_t c = *cost_at(dp, s - 1, first, cell.end, cell.option, state);
         slowest = c > slowest ? c : slowest;
         *cuts++ = (StageCut){first, cell.end, cell.option};
         state -= dp->option_offset[cell.option];
@@ -169,9 +181,9 @@ static Dp dp_new(Arena *arena, const StageProblem *p)
     for (int32_t o = 0; o < p->n_options; o++)
         for (int32_t g = 0; g < p->n_groups; g++)
             dp.option_offset[o] += p->options[o].count[g] * dp.stride[g];
-    dp.cost =
-        arena_new(arena, int64_t,
-                  stages * p->n_layers * (p->n_layers + 1) * p->n_options);
+    dp.cost = arena_new(arena, int64_t,
+                        stages * p->n_layers * (p->n_layers + 1) *
+                            p->n_options * dp.n_device_states);
     dp.cells = arena_new(arena, Cell,
                          (stages + 1) * (p->n_layers + 1) * dp.n_device_states);
     ask_costs(&dp);

@@ -4,14 +4,15 @@
  *     sum_i c_i + (M - 1) max_j c_j
  *
  * (Zheng et al., "Alpa", OSDI'22, section 5.2).  A stage's cost depends on its
- * layers, its submesh and its position counted from the end of the pipeline
+ * layers, its submesh, the devices left when its turn comes (which decide where
+ * its submesh lies) and its position counted from the end of the pipeline
  * (which decides how many microbatches it holds in flight under 1F1B), and on
  * nothing else; so for a fixed ceiling on max c the best sum is a recursion
  * over (first layer, devices left, stages that follow), and the ceiling
  * sweeps over the distinct stage costs.
  *
  * Devices come in groups (hosts of one kind); a submesh takes some from one or
- * more groups.  Devices may be left idle.
+ * more groups, in the order of the pipeline.  Devices may be left idle.
  */
 #ifndef DNNC_SOLVER_STAGE_DP_H
 #define DNNC_SOLVER_STAGE_DP_H
@@ -28,10 +29,12 @@ typedef struct StageDevices {
 } StageDevices;
 
 /* What a stage of layers [first, end) on submesh option `option` costs when
- * `stages_after` stages follow it; STAGE_IMPOSSIBLE when it does not fit.
- * Called for every combination that devices allow, at most once each. */
+ * `stages_after` stages follow it and the stages before it have left `left`
+ * (its own devices included); STAGE_IMPOSSIBLE when it does not fit.  Called
+ * for every combination that devices allow, at most once each. */
 typedef int64_t StageCost(void *context, int32_t first, int32_t end,
-                          int32_t option, int32_t stages_after);
+                          int32_t option, const StageDevices *left,
+                          int32_t stages_after);
 #define STAGE_IMPOSSIBLE INT64_MAX
 
 typedef struct StageProblem {

@@ -24,12 +24,23 @@ static uint32_t draw(uint32_t problem, uint32_t *counter, uint32_t n)
     return philox(7, (*counter)++, problem, 0, 0).word[0] % n;
 }
 
+/* A drawn cost, and more on some options the fewer devices are left. */
+static int64_t cost_of(const RandomStages *r, int32_t first, int32_t end,
+                       int32_t option, const StageDevices *left, int32_t after)
+{
+    int64_t cost = r->cost[after][first][end][option];
+    if (cost == STAGE_IMPOSSIBLE || (end == option && left->count[0] % 2))
+        return STAGE_IMPOSSIBLE;
+    return cost + (first + option) % 3 * (8 - left->count[0] - left->count[1]);
+}
+
 static int64_t stage_cost(void *context, int32_t first, int32_t end,
-                          int32_t option, int32_t after)
+                          int32_t option, const StageDevices *left,
+                          int32_t after)
 {
     RandomStages *r = context;
     r->calls++;
-    return r->cost[after][first][end][option];
+    return cost_of(r, first, end, option, left, after);
 }
 
 static void draw_stages(RandomStages *r, uint32_t number)
@@ -70,7 +81,7 @@ static int64_t enumerate(const RandomStages *r, int32_t stages, int32_t first,
     int64_t best = STAGE_IMPOSSIBLE;
     for (int32_t end = first + 1; end <= p->n_layers; end++)
         for (int32_t o = 0; o < p->n_options; o++) {
-            int64_t c = r->cost[stages - 1][first][end][o];
+            int64_t c = cost_of(r, first, end, o, &left, stages - 1);
             StageDevices rest = left;
             bool fits = c != STAGE_IMPOSSIBLE;
             for (int32_t g = 0; g < p->n_groups; g++) {
@@ -95,8 +106,11 @@ static void check_plan(const RandomStages *r, const StagePlan *plan)
         StageCut cut = plan->stages[s];
         assert_int_equal(cut.first, layer);
         layer = cut.end;
-        int64_t c =
-            r->cost[plan->n_stages - 1 - s][cut.first][cut.end][cut.option];
+        StageDevices left = p->devices;
+        for (int32_t g = 0; g < p->n_groups; g++)
+            left.count[g] -= used.count[g];
+        int64_t c = cost_of(r, cut.first, cut.end, cut.option, &left,
+                            plan->n_stages - 1 - s);
         sum += c;
         slowest = c > slowest ? c : slowest;
         for (int32_t g = 0; g < p->n_groups; g++)

@@ -1,0 +1,207 @@
+/* Strategy table: see the header. */
+#include "passes/strategy_table.h"
+
+#include "passes/cost.h"
+#include "solver/choice.h"
+#include "support/checked.h"
+
+#include <string.h>
+
+enum { BUFFER_ALIGNMENT = 64 };
+
+StrategyTable *strategy_table_new(Arena *arena, const Graph *graph,
+                                  const NodeStorage *storage,
+                                  const LogicalMesh *mesh,
+                                  const DeviceType *device,
+                                  int64_t tick_nanoseconds)
+{
+    StrategyTable *table = arena_new(arena, StrategyTable, 1);
+    *table = (StrategyTable){
+        .arena = arena,
+        .graph = graph,
+        .storage = storage,
+        .mesh = *mesh,
+        .device = *device,
+        .tick_nanoseconds = tick_nanoseconds,
+        .resharder = resharder_new(arena, mesh),
+        .options = arena_new(arena, const NodeOptions *, graph->nodes.count),
+    };
+    return table;
+}
+
+/* -- options --------------------------------------------------------------- */
+
+static void append_type(Text *key, const Type *type)
+{
+    text_format(key, "%d:%d:", (int)type->dtype, type->shape.rank);
+    for (int d = 0; d < type->shape.rank; d++)
+        text_format(key, "%lld,", (long long)type->shape.extent[d]);
+}
+
+/* Whatever options depend on, as text. */
+static Str kind_key(const StrategyTable *table, NodeId id, Arena *arena)
+{
+    const Node *node = graph_node(table->graph, id);
+    const NodeStorage *storage = &table->storage[id.index];
+    Text key = text_new(arena);
+    text_format(&key, "%d %d %d %d %d ", (int)node->op, storage->time,
+                storage->stored, storage->accumulated, node->n_operands);
+    append_type(&key, &node->type);
+    for (int32_t k = 0; k < node->n_operands; k++)
+        append_type(&key, &graph_operand(table->graph, node, k)->type);
+    text_append(&key, (Str){(const char *)&node->attr, sizeof node->attr});
+    return text_str(&key);
+}
+
+int64_t strategy_price(const StrategyTable *table, int64_t nanoseconds,
+                       int64_t runs)
+{
+    int64_t price;
+    if (!mul_i64(nanoseconds, runs, &price) ||
+        price / table->tick_nanoseconds > CHOICE_MAGNITUDE_MAX)
+        return CHOICE_FORBIDDEN;
+    return price / table->tick_nanoseconds;
+}
+
+/* A copy's second half: the same strategies, as aliases. */
+static int64_t repeat_strategies(Strategy **strategies, int64_t n, Arena *arena)
+{
+    Strategy *twice = arena_new(arena, Strategy, 2 * n);
+    memcpy(twice, *strategies, (size_t)n * sizeof *twice);
+    memcpy(twice + n, *strategies, (size_t)n * sizeof *twice);
+    *strategies = twice;
+    return 2 * n;
+}
+
+static NodeOptions *options_of(StrategyTable *table, NodeId id)
+{
+    const Node *node = graph_node(table->graph, id);
+    const NodeStorage *storage = &table->storage[id.index];
+    Arena *arena = table->arena;
+    Rule rule = rule_of(table->graph, id);
+    Strategy *strategies;
+    int64_t n = rule_strategies(table->graph, id, &rule, &table->mesh,
+                                storage->time, arena, &strategies);
+    int64_t first_alias = n;
+    if (node->op == OP_COPY)
+        n = repeat_strategies(&strategies, n, arena);
+    Sharding *results = arena_new(arena, Sharding, n);
+    Sharding *operands = arena_new(arena, Sharding, n * (node->n_operands + 1));
+    int64_t *price = arena_new(arena, int64_t, n);
+    int64_t *bytes = arena_new(arena, int64_t, n);
+    int64_t runs = storage->microbatch ? table->mesh.axis[0].size : 1;
+    for (int64_t c = 0; c < n; c++) {
+        Sharding *of = operands + c * node->n_operands;
+        rule_shardings(table->graph, id, &rule, &table->mesh, &strategies[c],
+                       of, &results[c]);
+        price[c] = strategy_price(table,
+                                  cost_node(table->graph, id, &rule, storage,
+                                            &table->mesh, &table->device,
+                                            &strategies[c], of, &results[c]),
+                                  runs);
+        bytes[c] = round_up_i64(
+            sharding_local_bytes(&table->mesh, &node->type, &results[c]),
+            BUFFER_ALIGNMENT);
+    }
+    NodeOptions *options = arena_new(arena, NodeOptions, 1);
+    *options = (NodeOptions){
+        .number = (int32_t)table->kinds.count,
+        .n = (int32_t)n,
+        .n_operands = node->n_operands,
+        .first_alias = (int32_t)first_alias,
+        .runs = runs,
+        .strategies = strategies,
+        .results = results,
+        .operands = operands,
+        .price = price,
+        .bytes = bytes,
+    };
+    return options;
+}
+
+const NodeOptions *strategy_options(StrategyTable *table, NodeId id)
+{
+    const NodeOptions **options = &table->options[id.index];
+    if (*options)
+        return *options;
+    Str key = kind_key(table, id, table->arena);
+    int64_t *kind = map_find(&table->kind_of, key);
+    if (kind)
+        return *options = table->kinds.data[*kind];
+    *options = options_of(table, id);
+    map_insert(table->arena, &table->kind_of, key, table->kinds.count, NULL);
+    *vector_push(table->arena, &table->kinds) = *options;
+    return *options;
+}
+
+/* -- edges ----------------------------------------------------------------- */
+
+/* What a matrix is made for: the reader's operand, or, at a variable, the new
+ * value that is to become it. */
+enum { OPERAND_UPDATE = -1 };
+
+static int64_t edge_price(StrategyTable *table, const Type *type,
+                          const Sharding *from, const NodeOptions *to,
+                          int32_t choice, int32_t operand)
+{
+    if (operand == OPERAND_UPDATE)
+        return strategy_price(table,
+                              reshard_nanoseconds(table->resharder, type, from,
+                                                  &to->results[choice]),
+                              1);
+    const Sharding *wanted =
+        &to->operands[(int64_t)choice * to->n_operands + operand];
+    if (choice >= to->first_alias)
+        return sharding_equal(from, wanted) ? 0 : CHOICE_FORBIDDEN;
+    return strategy_price(
+        table, reshard_nanoseconds(table->resharder, type, from, wanted),
+        to->runs);
+}
+
+static const int64_t *edge_matrix(StrategyTable *table, NodeId producer,
+                                  const NodeOptions *to, int32_t operand)
+{
+    const NodeOptions *from = strategy_options(table, producer);
+    Str key =
+        str_format(table->arena, "%d>%d.%d", from->number, to->number, operand);
+    int64_t *known = map_find(&table->matrices, key);
+    if (known)
+        return table->matrix.data[*known];
+    const Type *type = &graph_node(table->graph, producer)->type;
+    int64_t *matrix =
+        arena_new(table->arena, int64_t, (int64_t)from->n * to->n);
+    for (int32_t a = 0; a < from->n; a++)
+        for (int32_t b = 0; b < to->n; b++)
+            matrix[(int64_t)a * to->n + b] =
+                edge_price(table, type, &from->results[a], to, b, operand);
+    map_insert(table->arena, &table->matrices, key, table->matrix.count, NULL);
+    *vector_push(table->arena, &table->matrix) = matrix;
+    return matrix;
+}
+
+const int64_t *strategy_edge(StrategyTable *table, NodeId reader, int32_t k)
+{
+    const Node *node = graph_node(table->graph, reader);
+    return edge_matrix(table, node->operands[k],
+                       strategy_options(table, reader), k);
+}
+
+const int64_t *strategy_update_edge(StrategyTable *table, NodeId value,
+                                    NodeId variable)
+{
+    return edge_matrix(table, value, strategy_options(table, variable),
+                       OPERAND_UPDATE);
+}
+
+int64_t strategy_send_price(StrategyTable *table, NodeId id, int32_t choice,
+                            int64_t runs)
+{
+    const Sharding *from = &strategy_options(table, id)->results[choice];
+    Sharding to = *from;
+    to.partial = to.operator= 0;
+    return strategy_price(
+        table,
+        reshard_nanoseconds(table->resharder,
+                            &graph_node(table->graph, id)->type, from, &to),
+        runs);
+}
