@@ -1,0 +1,161 @@
+/* Format: one layout for every text, made from its tokens.
+ *
+ * Line breaks and comments are the author's; blanks and indentation are the
+ * formatter's: four columns for each open bracket at the start of a line, one
+ * blank around operators, none inside brackets, at most one empty line in a
+ * row.
+ */
+#include "frontend/frontend.h"
+#include "frontend/parse.h"
+#include "grammar.h"
+
+enum { INDENT_COLUMNS = 4 };
+
+static bool opens(int kind)
+{
+    return kind == '(' || kind == '[' || kind == '{';
+}
+
+static bool closes(int kind)
+{
+    return kind == ')' || kind == ']' || kind == '}';
+}
+
+static bool is_operator(int kind)
+{
+    switch (kind) {
+    case '+':
+    case '-':
+    case '*':
+    case '/':
+    case '%':
+    case '@':
+    case '<':
+    case '>':
+    case '=':
+    case TOKEN_POW:
+    case TOKEN_INT_DIV:
+    case TOKEN_EQ:
+    case TOKEN_NE:
+    case TOKEN_LE:
+    case TOKEN_GE:
+    case TOKEN_ARROW:
+    case TOKEN_AND:
+    case TOKEN_OR:
+    case TOKEN_NOT:
+    case TOKEN_IN:
+    case TOKEN_IF:
+    case TOKEN_THEN:
+    case TOKEN_ELSE:
+    case TOKEN_RETURN:
+    case TOKEN_ON:
+    case TOKEN_SHIFTED: return true;
+    default: return false;
+    }
+}
+
+/* A minus that stands where a value must come has one operand. */
+static bool is_sign(int before, int kind)
+{
+    return kind == '-' &&
+           (before == TOKEN_NEWLINE || before == ',' || before == ':' ||
+            before == TOKEN_RANGE || opens(before) || is_operator(before));
+}
+
+typedef struct Formatter {
+    Text out;
+    int64_t depth;  /* open brackets */
+    int64_t square; /* of them, '[' */
+    int before;     /* kind of the last token; NEWLINE at the start */
+    bool was_sign;  /* the last token was a sign */
+    bool cluster;   /* units: GB/s has no blanks */
+    int empty_lines;
+} Formatter;
+
+/* Does a blank stand between `before` and `kind`, on one line? */
+static bool blank_between(const Formatter *f, int kind, bool units)
+{
+    int before = f->before;
+    if (f->was_sign || units)
+        return false;
+    if (kind == TOKEN_COMMENT || before == '{' || kind == '}' || kind == '{')
+        return !(before == '{' && kind == '}');
+    if (opens(before) || closes(kind) || kind == ',' || kind == '.' ||
+        before == '.' || kind == TOKEN_RANGE || before == TOKEN_RANGE)
+        return false;
+    if (kind == ':' || (before == ':' && f->square))
+        return false;
+    if (kind == '(' || kind == '[')
+        return is_operator(before) || before == ',' || before == ':';
+    return true;
+}
+
+static void begin_line(Formatter *f, const TokenList *tokens, int64_t i)
+{
+    int64_t depth = f->depth;
+    for (int64_t k = i; closes(tokens->data[k].kind); k++)
+        depth--;
+    for (int64_t k = 0; k < depth * INDENT_COLUMNS; k++)
+        text_append(&f->out, STR(" "));
+}
+
+static bool inside_unit(const Formatter *f, const TokenList *tokens, int64_t i)
+{
+    return f->cluster && i > 0 &&
+           (tokens->data[i].kind == '/' || tokens->data[i - 1].kind == '/');
+}
+
+static void put(Formatter *f, const Diagnostics *diagnostics,
+                const TokenList *tokens, int64_t i)
+{
+    Token token = tokens->data[i];
+    if (token.kind == TOKEN_NEWLINE) {
+        f->empty_lines += f->before == TOKEN_NEWLINE;
+        f->before = TOKEN_NEWLINE;
+        f->was_sign = false;
+        if (f->empty_lines == 0)
+            text_append(&f->out, STR("\n"));
+        return;
+    }
+    if (f->empty_lines && f->out.length)
+        text_append(&f->out, STR("\n"));
+    f->empty_lines = 0;
+    if (f->before == TOKEN_NEWLINE)
+        begin_line(f, tokens, i);
+    else if (token.kind == TOKEN_COMMENT)
+        text_append(&f->out, STR("  "));
+    else if (blank_between(f, token.kind, inside_unit(f, tokens, i)))
+        text_append(&f->out, STR(" "));
+    Str text = span_text(diagnostics, token.span);
+    while (token.kind == TOKEN_COMMENT && text.length &&
+           (text.data[text.length - 1] == ' ' ||
+            text.data[text.length - 1] == '\t' ||
+            text.data[text.length - 1] == '\r'))
+        text.length--;
+    text_append(&f->out, text);
+    f->was_sign = is_sign(f->before, token.kind);
+    f->depth += opens(token.kind) - closes(token.kind);
+    f->square += (token.kind == '[') - (token.kind == ']');
+    f->before = token.kind;
+}
+
+bool frontend_format(Arena *arena, int32_t source, SourceKind kind,
+                     Diagnostics *diagnostics, Str *out)
+{
+    StmtList unused;
+    bool ok = kind == SOURCE_MODEL
+                  ? parse_model(arena, source, diagnostics, &unused)
+                  : parse_cluster(arena, source, diagnostics, &unused);
+    if (!ok)
+        return false;
+    TokenList tokens = tokens_cut(arena, source, diagnostics);
+    Formatter f = {.out = text_new(arena),
+                   .before = TOKEN_NEWLINE,
+                   .cluster = kind == SOURCE_CLUSTER};
+    for (int64_t i = 0; i + 1 < tokens.count; i++)
+        put(&f, diagnostics, &tokens, i);
+    if (f.before != TOKEN_NEWLINE)
+        text_append(&f.out, STR("\n"));
+    *out = text_str(&f.out);
+    return true;
+}

@@ -1,0 +1,119 @@
+/* Syntax error: from the parser's token sets to a sentence.
+ *
+ * What is missing at the end of a line is reported there, behind the last
+ * token, and not at the first token of the next line.  Token sets are folded
+ * into the notions of the language: "an expression", "an operator".
+ */
+#include "frontend/syntax_error.h"
+
+#include "grammar.h"
+
+#include <string.h>
+
+enum { EXPECTED_SHOWN_MAX = 5 };
+
+/* Tokens that begin an expression, and those that may follow one. */
+static const char *const beginnings[] = {
+    "a name", "a whole number", "a number", "a string", "'('", "'-'",
+    "not",    "true",           "false",    "if",
+};
+static const char *const followers[] = {
+    "and", "or",  "==",  "!=",  "<=", ">=", "'<'", "'>'", "'+'", "'-'",
+    "'*'", "'/'", "'%'", "'@'", "//", "**", "'('", "'['", "'.'",
+};
+static const char *const statements[] = {
+    "model", "fn",     "module", "input", "param",  "state", "update",
+    "loss",  "metric", "output", "train", "return", "for",
+};
+
+static bool one_of(const char *name, const char *const *set, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (strcmp(name, set[i]) == 0)
+            return true;
+    return false;
+}
+
+#define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
+
+static int count_of(const char *const *expected, int n, const char *const *set,
+                    int n_set)
+{
+    int count = 0;
+    for (int i = 0; i < n; i++)
+        count += one_of(expected[i], set, n_set);
+    return count;
+}
+
+static void append_choice(Text *text, const char *name)
+{
+    if (text->length)
+        text_append(text, STR(", "));
+    bool bare = name[0] == '\'' || strncmp(name, "a", 1) == 0 ||
+                strncmp(name, "end", 3) == 0;
+    text_format(text, bare && strcmp(name, "and") ? "%s" : "'%s'", name);
+}
+
+/* "')' or ','", "an expression", ... */
+static Str expectation(Arena *arena, const char *const *expected, int n)
+{
+    Text text = text_new(arena);
+    bool statement = count_of(expected, n, statements, COUNT(statements)) > 6;
+    bool beginning = count_of(expected, n, beginnings, COUNT(beginnings)) > 5;
+    bool follower = count_of(expected, n, followers, COUNT(followers)) > 5;
+    if (statement)
+        append_choice(&text, "a statement");
+    else if (beginning)
+        append_choice(&text, "an expression");
+    int shown = 0;
+    for (int i = 0; i < n && shown < EXPECTED_SHOWN_MAX; i++) {
+        const char *name = expected[i];
+        if ((statement && one_of(name, statements, COUNT(statements))) ||
+            ((statement || beginning) &&
+             one_of(name, beginnings, COUNT(beginnings))) ||
+            (follower && one_of(name, followers, COUNT(followers))) ||
+            (statement && strcmp(name, "end of line") == 0))
+            continue;
+        append_choice(&text, name);
+        shown++;
+    }
+    if (text.length == 0)
+        append_choice(&text, "end of line");
+    return text_str(&text);
+}
+
+/* Index of the token at `location`. */
+static int64_t token_at(const Parser *parser, Span location)
+{
+    int64_t i = parser->next < parser->tokens->count
+                    ? parser->next
+                    : parser->tokens->count - 1;
+    while (i > 0 && parser->tokens->data[i].span.begin > location.begin)
+        i--;
+    while (i > 0 && parser->tokens->data[i].kind != TOKEN_END &&
+           parser->tokens->data[i].span.end > location.end)
+        i--;
+    return i;
+}
+
+void syntax_error(Parser *parser, const char *const *expected, int n,
+                  Span location)
+{
+    int64_t at = token_at(parser, location);
+    const Token *token = &parser->tokens->data[at];
+    Str wanted = expectation(parser->arena, expected, n);
+    bool line_ended = token->kind == TOKEN_NEWLINE ||
+                      token->kind == TOKEN_END || token->first_on_line;
+    if (line_ended && at > 0) {
+        const Token *before = token - 1;
+        while (before > parser->tokens->data && before->kind == TOKEN_NEWLINE)
+            before--;
+        Span end = {before->span.source, before->span.end, before->span.end};
+        diagnose(parser->diagnostics, end, syntax_after, STR_ARG(wanted),
+                 STR_ARG(span_text(parser->diagnostics, before->span)));
+        return;
+    }
+    diagnose(parser->diagnostics, token->span, syntax_unexpected,
+             STR_ARG(span_text(parser->diagnostics, token->span)),
+             STR_ARG(wanted));
+}
