@@ -3,7 +3,6 @@
 #include "batch.h"
 #include "random_body.h"
 #include "tests/numeric/random_op.h"
-#include "training_kernels.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -176,37 +175,6 @@ static NodeId matrix_input(Graph *graph, int64_t rows, int64_t columns)
     return x;
 }
 
-/* Softmax, layer norm, attention's mask, pooling, ...: the interpreter's
- * values at sizes where loops, tiles and rows come into play. */
-static void training_kernels_agree(void **state)
-{
-    (void)state;
-    enum { ROWS = 32 };
-    int32_t failed = 0;
-    Batch batch;
-    batch_init(&batch, &arena);
-    for (int32_t i = 0; i < N_TRAINING_KERNELS; i++) {
-        Graph *graph = graph_new(&arena, STR("kernel"));
-        NodeId root = TRAINING_KERNELS[i].make(graph, ROWS);
-        batch_add(&batch, graph, root, &MESH);
-    }
-    Status status = batch_compile(&batch, scratch);
-    assert_string_equal(status.message, "");
-    for (int32_t i = 0; i < N_TRAINING_KERNELS; i++) {
-        Arena here = arena;
-        const Graph *graph = batch_body(&batch, i)->graph;
-        Environment environment = {.inputs = random_inputs(&here, graph, 3),
-                                   .context = test_context(),
-                                   .mesh = &MESH};
-        if (!kernel_agrees(&batch, i, &environment, here)) {
-            print_error("%s\n", TRAINING_KERNELS[i].name);
-            failed++;
-        }
-    }
-    batch_deinit(&batch);
-    assert_int_equal(failed, 0);
-}
-
 /* What microbatches 0, 1, 2 add up: 0 starts from whatever the buffer held. */
 static void check_running_sum(const Batch *batch, int32_t code)
 {
@@ -305,8 +273,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(every_op_agrees, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(training_kernels_agree, set_up,
-                                        tear_down),
         cmocka_unit_test_setup_teardown(running_sums_agree, set_up, tear_down),
         cmocka_unit_test_setup_teardown(in_place_agrees, set_up, tear_down),
         cmocka_unit_test_setup_teardown(random_bodies_agree, set_up, tear_down),
