@@ -8,7 +8,7 @@
  * parser sees a matching text and reports other mistakes.
  */
 #include "frontend/token.h"
-#include "grammar.h"
+#include "grammar.tab.h"
 
 typedef struct Arranger {
     Arena *arena;

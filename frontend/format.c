@@ -7,7 +7,7 @@
  */
 #include "frontend/frontend.h"
 #include "frontend/parse.h"
-#include "grammar.h"
+#include "grammar.tab.h"
 
 enum { INDENT_COLUMNS = 4 };
 

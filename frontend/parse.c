@@ -1,7 +1,7 @@
 /* Parse: lexer, arrangement and grammar in one call. */
 #include "frontend/parse.h"
 
-#include "grammar.h"
+#include "grammar.tab.h"
 
 enum { SOURCE_BYTES_MAX = 16 << 20 };
 

@@ -6,7 +6,7 @@
  */
 #include "frontend/syntax_error.h"
 
-#include "grammar.h"
+#include "grammar.tab.h"
 
 #include <string.h>
 
