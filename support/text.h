@@ -37,7 +37,8 @@ int str_compare(Str a, Str b);
  * stream ids; never to order anything. */
 uint64_t str_hash(Str s);
 Str str_format(Arena *arena, const char *format, ...) PRINTF_LIKE(2, 3);
-Str str_format_v(Arena *arena, const char *format, va_list args);
+Str str_format_v(Arena *arena, const char *format, va_list args)
+    PRINTF_LIKE(2, 0);
 
 /* A growing text in an arena.  `text_str` may be called at any time; the
  * result is valid until the next append. */

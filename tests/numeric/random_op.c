@@ -430,7 +430,7 @@ Tensor random_tensor(Random *random, Type type, Arena *arena)
 static void fill_distinct(Draw *d, Tensor t, int32_t operand)
 {
     int64_t n = shape_count(&t.type.shape);
-    double phase = (operand + 0.5) / OPERANDS_DRAWN_MAX;
+    double phase = (operand + 0.5) / (double)OPERANDS_DRAWN_MAX;
     for (int64_t i = 0; i < n; i++) {
         int64_t k = between(d, 0, i);
         tensor_f32(t)[i] = tensor_f32(t)[k];

@@ -583,15 +583,15 @@ static void normal_numbers_have_normal_moments(void **state)
                      (Attr){.random = {DISTRIBUTION_NORMAL, 3, false}}, origin);
     Tensor *values = arena_new(&arena, Tensor, g->nodes.count);
     graph_interpret(g, &(Environment){.context = {.seed = 5}}, &arena, values);
-    double moment[5] = {0};
+    double moment[5] = {0}, n = N;
     for (int i = 0; i < N; i++) {
         double v = (double)tensor_f32(values[x.index])[i];
         for (int m = 1; m <= 4; m++)
-            moment[m] += pow(v, m) / N;
+            moment[m] += pow(v, m) / n;
     }
-    assert_true(fabs(moment[1]) < 5 * sqrt(1.0 / N));
-    assert_true(fabs(moment[2] - 1) < 5 * sqrt(2.0 / N));
-    assert_true(fabs(moment[4] - 3) < 5 * sqrt(96.0 / N));
+    assert_true(fabs(moment[1]) < 5 * sqrt(1 / n));
+    assert_true(fabs(moment[2] - 1) < 5 * sqrt(2 / n));
+    assert_true(fabs(moment[4] - 3) < 5 * sqrt(96 / n));
 }
 
 int main(void)

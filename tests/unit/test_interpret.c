@@ -36,10 +36,10 @@ typedef struct Case {
 
 static const Case CASES[] = {
     /* NaN is kept by maxima and minima, whichever operand it is. */
-    {"f32", "nan", "0", "max(%1, %2) : f32[]", NAN},
-    {"f32", "0", "nan", "max(%1, %2) : f32[]", NAN},
-    {"f32", "nan", "0", "min(%1, %2) : f32[]", NAN},
-    {"f32", "0", "nan", "min(%1, %2) : f32[]", NAN},
+    {"f32", "nan", "0", "max(%1, %2) : f32[]", (double)NAN},
+    {"f32", "0", "nan", "max(%1, %2) : f32[]", (double)NAN},
+    {"f32", "nan", "0", "min(%1, %2) : f32[]", (double)NAN},
+    {"f32", "0", "nan", "min(%1, %2) : f32[]", (double)NAN},
     {"f32", "nan", "nan", "eq(%1, %2) : f32[]", 0},
     {"f32", "nan", "0", "le(%1, %2) : f32[]", 0},
     {"f32", "nan", "0", "sign(%1) : f32[]", 0},
@@ -67,7 +67,7 @@ static const Case CASES[] = {
     {"f32", "nan", "0", "to_i32(%1) : i32[]", 0},
     {"i32", "16777217", "0", "to_f32(%1) : f32[]", 16777216},
     /* Sums are exact until the end. */
-    {"f32", "3e38", "-3e38", "world_sum(%1, %1, %2) : f32[]", 3e38f},
+    {"f32", "3e38", "-3e38", "world_sum(%1, %1, %2) : f32[]", (double)3e38f},
     {"f32", "16777216", "1", "world_sum(%1, %2, %2) : f32[]", 16777218},
 };
 
