@@ -16,18 +16,19 @@ static bool is_init(const Graph *graph)
     return false;
 }
 
+/* Neither graph reads the variable: the row has no node. */
 static void adopt_variable(Graph *to, const Graph *train, int32_t index,
                            bool with_value)
 {
-    const Variable *variable = &train->variables.data[index];
+    Variable *variable = vector_push(to->arena, &to->variables);
+    *variable = train->variables.data[index];
+    variable->node = (NodeId){0};
+    if (!with_value)
+        return;
     NodeOrigin origin = {.region = REGION_FORWARD,
                          .layer = LAYER_NONE,
                          .span = variable->span,
                          .path = variable->name};
-    graph_add_variable(to, *variable, origin);
-    if (!with_value)
-        return;
-    origin.path = str_format(to->arena, "%.*s.init", STR_ARG(variable->name));
     NodeId zero = graph_constant(to, 0, variable->type, origin);
     graph_add_output(
         to, (Output){OUTPUT_INIT, variable->name, zero, index, variable->span});

@@ -11,6 +11,8 @@
  * greatest of these: a transformer is cut along its blocks, a model that
  * repeats nothing into as many layers as it may.
  *
+ * A plan that is given says the layers instead.
+ *
  * Then everything else follows: a variable takes the layer of its first
  * forward user; backward nodes that of their forward node; update nodes that
  * of their variable.  What every stage computes for itself (passes/layer.h)
@@ -230,9 +232,6 @@ static int32_t *choose_layers(const Line *line, const SegmentProblem *p,
 static int32_t *cluster_items(Line *line, int32_t n_layers, Arena *arena,
                               Arena scratch)
 {
-    find_items(line, arena);
-    if (line->n_items == 0)
-        return NULL;
     find_groups(line, arena, scratch);
     SegmentProblem p = problem_of(line, arena);
     if (n_layers == 0)
@@ -287,16 +286,38 @@ static int32_t layer_of_rest(const Node *node, const int32_t *layer)
     return least == LAYER_NONE ? 0 : least;
 }
 
-static int32_t *layers_of_nodes(const Graph *graph, int32_t n_layers,
+/* By node; NULL after diagnostics. */
+static int32_t *layers_of_items_by_node(Line *line, const PassOptions *options,
+                                        Arena *arena, Arena scratch)
+{
+    int64_t n_nodes = line->graph->nodes.count;
+    if (options->plan) {
+        bool *is_item = arena_new(&scratch, bool, n_nodes);
+        for (int32_t j = 0; j < line->n_items; j++)
+            is_item[line->items[j].index] = true;
+        return layer_of_plan(line->graph, options->plan, is_item,
+                             options->diagnostics, arena);
+    }
+    Arena inner = arena_split(&scratch);
+    int32_t *of_item =
+        line->n_items == 0
+            ? NULL
+            : cluster_items(line, options->n_layers, &scratch, inner);
+    int32_t *layer = arena_new(arena, int32_t, n_nodes);
+    for (int32_t i = 0; i < n_nodes; i++)
+        layer[i] = line->item_of[i] == NOT_AN_ITEM ? LAYER_NONE
+                                                   : of_item[line->item_of[i]];
+    return layer;
+}
+
+static int32_t *layers_of_nodes(const Graph *graph, const PassOptions *options,
                                 Arena *arena, Arena scratch)
 {
     Line line = {.graph = graph};
-    int32_t *of_item =
-        cluster_items(&line, n_layers, &scratch, arena_split(&scratch));
-    int32_t *layer = arena_new(arena, int32_t, graph->nodes.count);
-    for (int32_t i = 0; i < graph->nodes.count; i++)
-        layer[i] = line.item_of[i] == NOT_AN_ITEM ? LAYER_NONE
-                                                  : of_item[line.item_of[i]];
+    find_items(&line, &scratch);
+    int32_t *layer = layers_of_items_by_node(&line, options, arena, scratch);
+    if (!layer)
+        return NULL;
     place_variables(&line, layer);
     for (int32_t i = 1; i < graph->nodes.count; i++) {
         if (layer[i] == LAYER_NONE && !line.is_free[i])
@@ -309,7 +330,9 @@ Graph *pass_cluster(const Graph *from, const PassOptions *options, Arena *perm,
                     Arena scratch)
 {
     Arena inner = arena_split(&scratch);
-    int32_t *layer = layers_of_nodes(from, options->n_layers, &scratch, inner);
+    int32_t *layer = layers_of_nodes(from, options, &scratch, inner);
+    if (!layer)
+        return NULL;
     Graph *to = graph_like(perm, from, from->name);
     NodeId *map = arena_new(&scratch, NodeId, from->nodes.count);
     for (int32_t i = 1; i < from->nodes.count; i++) {

@@ -2,6 +2,7 @@
 #include "passes/layer.h"
 
 #include <ctype.h>
+#include <stddef.h>
 
 bool layer_is_free(const Graph *graph, const Node *node, const bool *is_free)
 {
@@ -16,6 +17,71 @@ bool layer_is_free(const Graph *graph, const Node *node, const bool *is_free)
     }
     return true;
 }
+
+/* -- layers that a plan names ---------------------------------------------- */
+
+static bool read_layer(const Graph *graph, const Plan *plan, int32_t index,
+                       int32_t *layer, Diagnostics *diagnostics)
+{
+    const PlanLayer *row = &plan->layers.data[index];
+    int64_t n_before = diagnostics->list.count;
+    for (int64_t i = 0; i < row->paths.count; i++) {
+        Str path = row->paths.data[i];
+        const int64_t *found = map_find(&graph->paths, path);
+        if (!found)
+            diagnose(diagnostics, (Span){0}, plan_layer_unknown,
+                     STR_ARG(row->name), STR_ARG(path));
+        else if (layer[*found] != LAYER_NONE)
+            diagnose(diagnostics, (Span){0}, plan_layer_twice, STR_ARG(path));
+        else
+            layer[*found] = index;
+    }
+    return diagnostics->list.count == n_before;
+}
+
+/* False when the item reads a value of a later layer. */
+static bool check_order(const Graph *graph, const Node *node, int32_t own,
+                        const bool *is_item, const int32_t *layer,
+                        Diagnostics *diagnostics)
+{
+    for (int32_t k = 0; k < node->n_operands; k++) {
+        int32_t operand = node->operands[k].index;
+        if (!is_item[operand] || layer[operand] <= own)
+            continue;
+        diagnose(diagnostics, node->span, plan_layer_order, STR_ARG(node->path),
+                 own, STR_ARG(graph->nodes.data[operand].path), layer[operand]);
+        return false;
+    }
+    return true;
+}
+
+int32_t *layer_of_plan(const Graph *graph, const Plan *plan,
+                       const bool *is_item, Diagnostics *diagnostics,
+                       Arena *arena)
+{
+    int32_t *layer = arena_new(arena, int32_t, graph->nodes.count);
+    bool is_legal = true;
+    for (int64_t i = 0; i < graph->nodes.count; i++)
+        layer[i] = LAYER_NONE;
+    for (int32_t l = 0; l < plan->layers.count; l++)
+        is_legal &= read_layer(graph, plan, l, layer, diagnostics);
+    for (int64_t i = 1; i < graph->nodes.count; i++) {
+        const Node *node = &graph->nodes.data[i];
+        if (is_item[i] && layer[i] == LAYER_NONE) {
+            diagnose(diagnostics, node->span, plan_layer_missing,
+                     STR_ARG(node->path));
+            is_legal = false;
+        }
+        if (!is_item[i])
+            layer[i] = LAYER_NONE;
+        else
+            is_legal &=
+                check_order(graph, node, layer[i], is_item, layer, diagnostics);
+    }
+    return is_legal ? layer : NULL;
+}
+
+/* -- what is said about layers --------------------------------------------- */
 
 int32_t layer_count(const Graph *graph)
 {

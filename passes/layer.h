@@ -13,6 +13,13 @@
  * `is_free` holds the answers for all earlier nodes. */
 bool layer_is_free(const Graph *graph, const Node *node, const bool *is_free);
 
+/* By node: the layer in which `plan` names it, LAYER_NONE where is_item is
+ * false.  A node that the plan names not at all, twice or against the flow of
+ * data is diagnosed, and NULL returned. */
+int32_t *layer_of_plan(const Graph *graph, const Plan *plan,
+                       const bool *is_item, Diagnostics *diagnostics,
+                       Arena *arena);
+
 /* Layers of a layered graph: one more than the greatest. */
 int32_t layer_count(const Graph *graph);
 

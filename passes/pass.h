@@ -7,6 +7,7 @@
 #ifndef DNNC_PASSES_PASS_H
 #define DNNC_PASSES_PASS_H
 
+#include "ir/plan.h"
 #include "ir/training.h"
 #include "ir/verify.h"
 
@@ -23,6 +24,7 @@ typedef struct PassOptions {
     const Graph *train;       /* adopt, align: the train graph as it is when
                                  the pass's turn comes */
     int32_t n_layers;         /* cluster: 0 chooses by a rule */
+    const Plan *plan;         /* cluster: NULL, or the layers to use */
     Diagnostics *diagnostics; /* what the user's model did wrong */
     Text *dump; /* NULL, or receives every pass's result as text */
 } PassOptions;

@@ -200,12 +200,70 @@ static void test_layers(void **state)
     assert_true(layers > MODELS + MODELS / 2);
 }
 
+/* -- layers that a plan names ----------------------------------------------- */
+
+static GraphForm form;
+
+static Graph *clustered(const Graph *graph, const PassOptions *options,
+                        Arena *a)
+{
+    form = FORM_TRAIN;
+    diagnostics = diagnostics_new(a);
+    return pass_run(pass_find(STR("cluster")), graph, &form, options, a,
+                    scratch);
+}
+
+static void assert_rejected(const Graph *graph, const Plan *plan,
+                            DiagnosticId id, Arena own)
+{
+    PassOptions options = {.plan = plan, .diagnostics = &diagnostics};
+    assert_null(clustered(graph, &options, &own));
+    assert_int_equal(diagnostics.list.data[0].id, id);
+}
+
+/* A plan's layers give the graph that they were read from; a node left out,
+ * named twice, unknown or moved against the flow is named. */
+static void test_plan_layers(void **state)
+{
+    (void)state;
+    Arena a = arena;
+    Graph *graph;
+    uint64_t seed = 0;
+    do {
+        RandomModel model = model_of(++seed, &a);
+        Training training = training_of(seed);
+        graph = prepared(&model, &training, 0, &a).train;
+    } while (layer_count(graph) < 2);
+    Plan plan = {0};
+    layer_describe(graph, &a, &plan);
+    PassOptions options = {.plan = &plan, .diagnostics = &diagnostics};
+    Graph *again = clustered(graph, &options, &a);
+    assert_non_null(again);
+    assert_string_equal(graph_print(&a, again).data,
+                        graph_print(&a, graph).data);
+
+    PlanLayer *first = &plan.layers.data[0], *last = first + 1;
+    Str moved = first->paths.data[0];
+    first->paths.data[0] = STR("no.such.node");
+    assert_rejected(graph, &plan, DIAGNOSTIC_plan_layer_unknown, a);
+    first->paths.data[0] = last->paths.data[0];
+    assert_rejected(graph, &plan, DIAGNOSTIC_plan_layer_twice, a);
+    first->paths.data[0] = moved;
+    last->paths.count--;
+    assert_rejected(graph, &plan, DIAGNOSTIC_plan_layer_missing, a);
+    last->paths.count++;
+    first->paths.data[0] = last->paths.data[last->paths.count - 1];
+    last->paths.data[last->paths.count - 1] = moved;
+    assert_rejected(graph, &plan, DIAGNOSTIC_plan_layer_order, a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_training_agrees),
         cmocka_unit_test(test_eval_agrees),
         cmocka_unit_test(test_layers),
+        cmocka_unit_test(test_plan_layers),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
