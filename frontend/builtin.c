@@ -302,9 +302,14 @@ static Value random_of(Lowering *l, const Call *call, Distribution distribution)
         complain(l, call->span, tensor_too_large);
         return poison(call->span);
     }
-    Str path = origin_here(l, call->span, "random").path;
-    Attr attr = {.random = {distribution, (uint32_t)str_hash(path), true}};
-    return append(l, call->span, OP_RANDOM, counters, 2, attr, (Type){0});
+    Attr attr = {.random = {.distribution = distribution, .by_step = true}};
+    Value v = append(l, call->span, OP_RANDOM, counters, 2, attr, (Type){0});
+    if (is_poison(&v))
+        return v;
+    /* the stream is the node's own path, which is unique */
+    Node *node = graph_node(l->graph, v.as.node);
+    node->attr.random.stream = (uint32_t)str_hash(node->path);
+    return v;
 }
 
 Value builtin_random_uniform(Lowering *l, const Call *call)

@@ -261,10 +261,35 @@ static Str callee_name(const Expr *callee, const Value *v)
     return callee->kind == EXPR_NAME ? callee->as.text : STR("call");
 }
 
+static bool is_callable(const Value *v)
+{
+    return v->kind == VALUE_FUNCTION || v->kind == VALUE_MODULE ||
+           v->kind == VALUE_INSTANCE || v->kind == VALUE_BUILTIN;
+}
+
+/* A name that is called means the nearest function of that name, so that a
+ * number may be called like a function: dropout(x, dropout). */
+static Value eval_callee(Lowering *l, const Expr *callee, bool is_root)
+{
+    if (callee->kind != EXPR_NAME)
+        return eval(l, callee, is_root && callee->kind == EXPR_CALL);
+    for (Scope *s = l->frame->scope; s; s = s->parent) {
+        int64_t *index = map_find(&s->names, callee->as.text);
+        if (index && is_callable(&s->bindings.data[*index].value))
+            return s->bindings.data[*index].value;
+    }
+    const Builtin *builtin = builtin_find(callee->as.text);
+    if (!builtin)
+        return eval(l, callee, false);
+    Value v = {.kind = VALUE_BUILTIN, .span = callee->span};
+    v.as.builtin = builtin;
+    return v;
+}
+
 Value eval_call(Lowering *l, const Expr *expr, bool is_root)
 {
     const Expr *written = expr->as.call.callee;
-    Value callee = eval(l, written, is_root && written->kind == EXPR_CALL);
+    Value callee = eval_callee(l, written, is_root);
     Given given;
     bool ok = eval_arguments(l, &expr->as.call.arguments, &given);
     if (is_poison(&callee) || !ok || l->stopped)

@@ -88,16 +88,17 @@ static void verify_all(const Model *model)
                             "");
 }
 
-static const char *const small_gpt2[] = {
-    "layers=2",   "d=32",    "heads=4",       "vocab=251",
-    "context=16", "batch=8", "dropout_p=0.1", NULL};
+static const char *const small_gpt2[] = {"layers=2",    "d=32",       "heads=4",
+                                         "vocab=251",   "context=16", "batch=8",
+                                         "dropout=0.1", NULL};
 
 static void shipped_models_are_legal(void **state)
 {
     (void)state;
-    const char *const names[] = {"mlp.dnn", "gpt2.dnn"};
+    const char *const names[] = {"mlp.dnn", "digits.dnn", "lenet5.dnn",
+                                 "gpt2.dnn"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        Model model = lower_shipped(names[i], NULL);
+        Model model = lower_shipped(names[i], i == 3 ? small_gpt2 : NULL);
         verify_all(&model);
         uint8_t *time;
         assert_true(rule_microbatch(model.graphs.train, 4, &arena, &time,
@@ -169,6 +170,27 @@ static void names_come_from_bindings(void **state)
         map_find(&model.graphs.train->paths, STR("block.1.up.dot")));
 }
 
+/* Two dropouts with one mask would not be independent. */
+static void random_streams_differ(void **state)
+{
+    (void)state;
+    Model model = lower_shipped("gpt2.dnn", small_gpt2);
+    const Graph *graph = model.graphs.train;
+    int64_t n = 0;
+    for (int64_t i = 1; i < graph->nodes.count; i++) {
+        const Node *a = &graph->nodes.data[i];
+        if (a->op != OP_RANDOM)
+            continue;
+        n++;
+        for (int64_t k = 1; k < i; k++) {
+            const Node *b = &graph->nodes.data[k];
+            assert_true(b->op != OP_RANDOM ||
+                        b->attr.random.stream != a->attr.random.stream);
+        }
+    }
+    assert_int_equal(n, 1 + 2 * 3);
+}
+
 /* A model around some statements over x: f32[8, 4]. */
 static bool lower_body(const char *body, Model *out)
 {
@@ -205,6 +227,7 @@ int main(void)
         cmocka_unit_test_setup(gpt2_has_the_published_sizes, begin),
         cmocka_unit_test_setup(shipped_clusters_are_legal, begin),
         cmocka_unit_test_setup(names_come_from_bindings, begin),
+        cmocka_unit_test_setup(random_streams_differ, begin),
         cmocka_unit_test_setup(equal_names_are_refused, begin),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
