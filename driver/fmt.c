@@ -1,0 +1,54 @@
+/* dnnc fmt: one layout for models and clusters. */
+#include "driver/command.h"
+#include "driver/option.h"
+#include "driver/source.h"
+#include "frontend/frontend.h"
+#include "support/file.h"
+
+#include <string.h>
+
+/* Formats one file; with `only_check`, counts it instead of writing it. */
+static Status format_one(Session *session, const char *path, bool only_check,
+                         int64_t *n_different)
+{
+    int32_t source;
+    TRY(session_read(session, path, &source));
+    Str formatted;
+    if (!frontend_format(&session->perm, source, source_kind(str_from(path)),
+                         &session->diagnostics, &formatted))
+        return status_ok();
+    if (strcmp(path, "-") == 0) {
+        fwrite(formatted.data, 1, (size_t)formatted.length, stdout);
+        return status_ok();
+    }
+    if (str_equal(formatted, session->diagnostics.sources.data[source].text))
+        return status_ok();
+    ++*n_different;
+    if (only_check) {
+        printf("%s\n", path);
+        return status_ok();
+    }
+    return file_write(path, formatted, false);
+}
+
+int command_fmt(Session *session, int argc, char **argv)
+{
+    OptionList files = {0};
+    bool help = false, only_check = false;
+    const Option options[] = {
+        {"--check", OPTION_FLAG, &only_check, NULL,
+         "write nothing; list files that would change, exit 1 if any"},
+        {"--help", OPTION_FLAG, &help, NULL, "print this"},
+    };
+    Status status = option_parse(&session->perm, options, 2, argc, argv,
+                                 &files);
+    if (status_failed(&status))
+        return command_finish(session, status);
+    if (help || files.count == 0)
+        return command_usage("fmt", options, 2, help, &session->perm);
+    int64_t n_different = 0;
+    for (int64_t i = 0; i < files.count && !status_failed(&status); i++)
+        status = format_one(session, files.data[i], only_check, &n_different);
+    int result = command_finish(session, status);
+    return result == 0 && only_check && n_different ? STATUS_INPUT : result;
+}
