@@ -136,8 +136,7 @@ static void add_table(Network *net, int32_t edge, int32_t a, double *cost)
                 cost[(int64_t)i * view.n_other + j];
 }
 
-/* An edge where there is none yet; returns its number. */
-static int32_t append_edge(Network *net, int32_t a, int32_t b, double *cost)
+int32_t network_append_edge(Network *net, int32_t a, int32_t b, double *cost)
 {
     int32_t edge = (int32_t)net->edges.count;
     *vector_push(net->arena, &net->edges) =
@@ -158,7 +157,7 @@ void network_add_edge(Network *net, int32_t a, int32_t b, double *cost)
     if (edge >= 0)
         add_table(net, edge, a, cost);
     else
-        edge = append_edge(net, a, b, cost);
+        edge = network_append_edge(net, a, b, cost);
     network_queue_node(net, a);
     network_queue_node(net, b);
     network_queue_edge(net, edge);
@@ -334,7 +333,7 @@ Network network_extract(Arena *arena, const Network *net, int32_t **name)
             (int64_t)net->nodes[e->a].n_choices * net->nodes[e->b].n_choices;
         double *cost = arena_new(arena, double, entries);
         memcpy(cost, e->cost, sizeof(double) * (size_t)entries);
-        append_edge(&out, number[e->a], number[e->b], cost);
+        network_append_edge(&out, number[e->a], number[e->b], cost);
         out.work += entries;
     }
     return out;

@@ -78,6 +78,8 @@ void network_add_usage(Network *net, int32_t node, int32_t begin, int32_t end,
 /* Adds a table [n_choices of a][n_choices of b] that the network may keep; a
  * parallel edge's table is added to it. */
 void network_add_edge(Network *net, int32_t a, int32_t b, double *cost);
+/* The same where there is none yet; returns its number. */
+int32_t network_append_edge(Network *net, int32_t a, int32_t b, double *cost);
 void network_remove_edge(Network *net, int32_t edge);
 /* Keeps the choices of `node` whose `keep` is set. */
 void network_keep(Network *net, int32_t node, const bool *keep);
