@@ -1,20 +1,10 @@
 /* choice_solve: from the problem to the network, and back. */
-#include "solver/branch.h"
 #include "solver/choice.h"
+#include "solver/reduce.h"
+#include "solver/search.h"
 
 #include <math.h>
 #include <string.h>
-
-static Branching branching_new(const ChoiceOptions *options, double cutoff,
-                               double unit)
-{
-    return (Branching){.cutoff = cutoff,
-                       .unit = unit,
-                       .work_limit = options->work_limit,
-                       .stopped = options->stopped,
-                       .context = options->context,
-                       .open_bound = NEVER};
-}
 
 static void describe(const ChoiceProblem *p, ChoiceSolution *s, Arena scratch)
 {
@@ -22,6 +12,32 @@ static void describe(const ChoiceProblem *p, ChoiceSolution *s, Arena scratch)
     s->cost = e.cost;
     s->peak_usage = e.peak_usage;
     s->peak_time = e.peak_time;
+}
+
+/* Reduces, searches what is left, and puts the solution back together. */
+static SearchResult solve_network(Network *net, double scale,
+                                  const ChoiceOptions *options, int32_t *choice,
+                                  Arena networks, Arena scratch)
+{
+    net->arena = &networks;
+    reduce(net, scratch);
+    SearchResult result = {.work = net->work, .proved = true};
+    if (net->contradiction)
+        return result;
+    int32_t *name;
+    Network core = network_extract(&networks, net, &name);
+    if (core.n_nodes == 0) {
+        network_recover(net, choice);
+        return (SearchResult){true, true, net->constant, net->constant,
+                              net->work};
+    }
+    int32_t *label = arena_new(&networks, int32_t, core.n_nodes);
+    result = search(&core, scale, options, label, networks, scratch);
+    result.work += net->work;
+    for (int32_t v = 0; v < core.n_nodes; v++)
+        choice[name[v]] = label[v];
+    network_recover(net, choice);
+    return result;
 }
 
 /* Makes all costs 0 but the forbidden ones. */
@@ -52,11 +68,11 @@ static bool find_any(const ChoiceProblem *p, const ChoiceOptions *options,
     Arena networks = arena_split(&scratch);
     Network net = network_from_problem(&networks, scratch, &q, &scale);
     forget_costs(&net);
-    Branching b = branching_new(options, 1, 1);
-    bool found = branch(&b, &net, choice, networks, scratch);
-    *work += b.work;
-    *proved = !b.exhausted;
-    return found;
+    SearchResult result =
+        solve_network(&net, 1, options, choice, networks, scratch);
+    *work += result.work;
+    *proved = result.proved;
+    return result.found;
 }
 
 /* No assignment respects the limit: which peak is the least? Bisection. */
@@ -97,17 +113,20 @@ ChoiceSolution choice_solve(Arena *arena, Arena scratch, const ChoiceProblem *p,
     double scale;
     Arena networks = arena_split(&scratch);
     Network net = network_from_problem(&networks, scratch, p, &scale);
-    Branching b = branching_new(options, NEVER, scale);
-    bool found = branch(&b, &net, s.choice, networks, scratch);
-    s.work = b.work;
-    if (found) {
+    SearchResult result =
+        solve_network(&net, scale, options, s.choice, networks, scratch);
+    s.work = result.work;
+    if (result.found) {
         describe(p, &s, scratch);
-        s.status = b.exhausted ? CHOICE_FEASIBLE : CHOICE_OPTIMAL;
+        s.status = result.proved ? CHOICE_OPTIMAL : CHOICE_FEASIBLE;
         s.lower_bound =
-            b.exhausted ? (int64_t)ceil(b.open_bound / scale) : s.cost;
+            result.proved ? s.cost : (int64_t)ceil(result.bound / scale);
         return s;
     }
-    s.status = b.exhausted ? CHOICE_UNKNOWN : CHOICE_INFEASIBLE;
-    find_least_peak(p, options, &s, scratch);
+    s.status = result.proved ? CHOICE_INFEASIBLE : CHOICE_UNKNOWN;
+    if (result.proved)
+        find_least_peak(p, options, &s, scratch);
+    else
+        describe(p, &s, scratch);
     return s;
 }

@@ -1,0 +1,354 @@
+/* dnnc solve: the choice solver alone, on problems in the contest's format.
+ *
+ * The only place where the solver meets a clock: a time limit and the signals
+ * INT and TERM become its question whether to stop, so that what was found by
+ * then is still written.
+ */
+#include "driver/solve.h"
+
+#include "solver/iopddl.h"
+#include "support/file.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { THREADS_MAX = 64 };
+
+typedef struct SolveArguments {
+    const char *problem, *output, *certificate;
+    double time_limit; /* seconds, 0: none */
+    int64_t work_limit, seed, threads;
+    bool json, progress;
+} SolveArguments;
+
+static const char USAGE[] =
+    "usage: dnnc solve PROBLEM.json[.gz] [--time-limit SECONDS]\n"
+    "       [--work-limit N] [--threads N] [--seed N] [-o SOLUTION.json]\n"
+    "       [--json] [--progress]\n";
+
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int signal_number)
+{
+    (void)signal_number;
+    interrupted = 1;
+}
+
+static double seconds_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static bool parse_integer(const char *text, int64_t least, int64_t *value)
+{
+    char *end;
+    long long v = strtoll(text, &end, 10);
+    *value = v;
+    return end != text && *end == 0 && v >= least;
+}
+
+static bool parse_seconds(const char *text, double *value)
+{
+    char *end;
+    *value = strtod(text, &end);
+    return end != text && *end == 0 && *value > 0 && *value < 1e9;
+}
+
+static Status parse_option(SolveArguments *a, const char *name,
+                           const char *value)
+{
+    bool valid;
+    if (strcmp(name, "-o") == 0) {
+        a->output = value;
+        return status_ok();
+    }
+    if (strcmp(name, "--time-limit") == 0)
+        valid = parse_seconds(value, &a->time_limit);
+    else if (strcmp(name, "--work-limit") == 0)
+        valid = parse_integer(value, 1, &a->work_limit);
+    else if (strcmp(name, "--seed") == 0)
+        valid = parse_integer(value, 0, &a->seed);
+    else if (strcmp(name, "--threads") == 0)
+        valid =
+            parse_integer(value, 1, &a->threads) && a->threads <= THREADS_MAX;
+    else
+        return status_error(STATUS_USAGE, "unknown option %s\n%s", name, USAGE);
+    return valid ? status_ok()
+                 : status_error(STATUS_USAGE, "%s %s: not a valid number", name,
+                                value);
+}
+
+static Status parse_arguments(int argc, char **argv, SolveArguments *a)
+{
+    *a = (SolveArguments){.threads = 1};
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--json") == 0) {
+            a->json = true;
+        } else if (strcmp(argv[i], "--progress") == 0) {
+            a->progress = true;
+        } else if (argv[i][0] == '-' && argv[i][1] != 0) {
+            if (i + 1 == argc)
+                return status_error(STATUS_USAGE, "%s needs a value\n%s",
+                                    argv[i], USAGE);
+            TRY(parse_option(a, argv[i], argv[i + 1]));
+            i++;
+        } else if (a->problem) {
+            return status_error(STATUS_USAGE, "more than one problem\n%s",
+                                USAGE);
+        } else {
+            a->problem = argv[i];
+        }
+    }
+    return a->problem ? status_ok()
+                      : status_error(STATUS_USAGE, "no problem\n%s", USAGE);
+}
+
+/* One solver thread: its own memory and seed, the same problem. */
+typedef struct Worker {
+    const ChoiceProblem *problem;
+    ChoiceOptions options;
+    ArenaMemory memory;
+    Arena arena, scratch;
+    jmp_buf landing;
+    double start, deadline; /* 0: none */
+    bool progress, exhausted;
+    ChoiceSolution solution;
+} Worker;
+
+static bool worker_stopped(void *context)
+{
+    const Worker *w = context;
+    return interrupted || (w->deadline > 0 && seconds_now() > w->deadline);
+}
+
+static void worker_improved(void *context, int64_t cost, int64_t bound)
+{
+    const Worker *w = context;
+    if (w->progress)
+        fprintf(stderr, "%8.2f s  cost %" PRId64 "  bound %" PRId64 "\n",
+                seconds_now() - w->start, cost, bound);
+}
+
+static void *worker_run(void *context)
+{
+    Worker *w = context;
+    if (setjmp(w->landing) != 0) {
+        w->exhausted = true;
+        return NULL;
+    }
+    w->solution = choice_solve(&w->arena, w->scratch, w->problem, &w->options);
+    return NULL;
+}
+
+static Status worker_init(Worker *w, const ChoiceProblem *problem,
+                          const SolveArguments *a, int64_t index, double start)
+{
+    *w = (Worker){.problem = problem, .start = start, .progress = a->progress};
+    if (a->time_limit > 0)
+        w->deadline = start + a->time_limit - fmin(0.2, 0.05 * a->time_limit);
+    w->options = (ChoiceOptions){.work_limit = a->work_limit,
+                                 .seed = (uint64_t)(a->seed + index * 7919),
+                                 .stopped = worker_stopped,
+                                 .improved = worker_improved,
+                                 .context = w};
+    w->arena = arena_reserve(&w->memory, INT64_C(1) << ARENA_DEFAULT_BYTES_LOG2,
+                             &w->landing);
+    if (!w->arena.next)
+        return status_error(STATUS_ENVIRONMENT, "no address space");
+    w->scratch = arena_split(&w->arena);
+    return status_ok();
+}
+
+static bool has_choice(const ChoiceSolution *s)
+{
+    return s->status == CHOICE_OPTIMAL || s->status == CHOICE_FEASIBLE;
+}
+
+/* The best of several solutions; the first among equals. Bounds combine. */
+static const ChoiceSolution *best_solution(Worker *workers, int64_t n,
+                                           int64_t *bound)
+{
+    const ChoiceSolution *best = NULL;
+    *bound = INT64_MIN;
+    for (int64_t i = 0; i < n; i++) {
+        const ChoiceSolution *s = &workers[i].solution;
+        if (workers[i].exhausted)
+            continue;
+        if (has_choice(s) && s->lower_bound > *bound)
+            *bound = s->lower_bound;
+        if (!best || (has_choice(s) && !has_choice(best)) ||
+            (has_choice(s) && s->cost < best->cost))
+            best = s;
+    }
+    return best;
+}
+
+static const char *const STATUS_NAME[] = {
+    [CHOICE_OPTIMAL] = "optimal",       [CHOICE_FEASIBLE] = "feasible",
+    [CHOICE_INFEASIBLE] = "infeasible", [CHOICE_FORBIDDEN_ALL] = "forbidden",
+    [CHOICE_UNKNOWN] = "unknown",
+};
+
+static void append_choices(Text *text, const ChoiceSolution *s, int32_t n)
+{
+    text_format(text, "[");
+    for (int32_t v = 0; v < n; v++)
+        text_format(text, v ? ",%" PRId32 : "%" PRId32, s->choice[v]);
+    text_format(text, "]");
+}
+
+static Status write_solution(Arena *arena, const char *path,
+                             const IopddlProblem *p, const ChoiceSolution *s,
+                             int64_t bound)
+{
+    Text text = text_new(arena);
+    text_format(&text,
+                "{\"cost\": %" PRId64 ", \"lower_bound\": %" PRId64
+                ", \"status\": \"%s\", \"solution\": ",
+                s->cost, bound, STATUS_NAME[s->status]);
+    append_choices(&text, s, p->n_nodes);
+    text_format(&text, "}\n");
+    return file_write(path, text_str(&text), false);
+}
+
+/* The part of the cost that the bound leaves open. */
+static double gap_of(const ChoiceSolution *s, int64_t bound)
+{
+    if (s->cost == bound)
+        return 0;
+    return (double)(s->cost - bound) / fmax(1, fabs((double)s->cost));
+}
+
+static void report_json(const IopddlProblem *p, const ChoiceSolution *s,
+                        int64_t bound, double seconds)
+{
+    printf("{\"status\": \"%s\", \"nodes\": %" PRId32, STATUS_NAME[s->status],
+           p->n_nodes);
+    if (has_choice(s))
+        printf(", \"cost\": %" PRId64 ", \"lower_bound\": %" PRId64
+               ", \"gap\": %.9f",
+               s->cost, bound, gap_of(s, bound));
+    if (s->choice)
+        printf(", \"peak_usage\": %" PRId64 ", \"peak_time\": %" PRId64,
+               s->peak_usage, s->peak_time);
+    if (s->status == CHOICE_INFEASIBLE)
+        printf(", \"least_peak\": %" PRId64, s->least_peak);
+    printf(", \"usage_limit\": %" PRId64 ", \"work\": %" PRId64
+           ", \"seconds\": %.3f}\n",
+           p->problem.usage_limit, s->work, seconds);
+}
+
+static void report_text(const IopddlProblem *p, const ChoiceSolution *s,
+                        int64_t bound, double seconds)
+{
+    printf("status  %s\n", STATUS_NAME[s->status]);
+    if (has_choice(s)) {
+        printf("cost    %" PRId64 "\n", s->cost);
+        printf("bound   %" PRId64 "\n", bound);
+        printf("gap     %.4f %%\n", 100 * gap_of(s, bound));
+    }
+    if (s->choice)
+        printf("peak    %" PRId64 " of %" PRId64 " at time %" PRId64 "\n",
+               s->peak_usage, p->problem.usage_limit, s->peak_time);
+    if (s->status == CHOICE_INFEASIBLE)
+        printf("missing %" PRId64 " (no assignment peaks below %" PRId64 ")\n",
+               s->least_peak - p->problem.usage_limit, s->least_peak);
+    printf("seconds %.2f\n", seconds);
+}
+
+static Status report(Arena *arena, const SolveArguments *a,
+                     const IopddlProblem *p, const ChoiceSolution *s,
+                     int64_t bound, double seconds)
+{
+    if (a->json)
+        report_json(p, s, bound, seconds);
+    else
+        report_text(p, s, bound, seconds);
+    if (a->output && has_choice(s))
+        TRY(write_solution(arena, a->output, p, s, bound));
+    if (s->status == CHOICE_INFEASIBLE)
+        return status_error(STATUS_INPUT,
+                            "%s: no assignment keeps the usage limit of "
+                            "%" PRId64 "; at least %" PRId64 " more is needed",
+                            a->problem, p->problem.usage_limit,
+                            s->least_peak - p->problem.usage_limit);
+    if (s->status == CHOICE_FORBIDDEN_ALL)
+        return status_error(STATUS_INPUT,
+                            "%s: every assignment has a forbidden pair",
+                            a->problem);
+    if (!has_choice(s))
+        return status_error(STATUS_INPUT,
+                            "%s: stopped before a feasible assignment was "
+                            "found; raise the limit",
+                            a->problem);
+    return status_ok();
+}
+
+static Status run_workers(Arena *arena, const SolveArguments *a,
+                          const IopddlProblem *p, double start)
+{
+    Worker *workers = arena_new(arena, Worker, a->threads);
+    pthread_t threads[THREADS_MAX];
+    int64_t n_started = 0, bound;
+    Status status = status_ok();
+    for (int64_t i = 0; i < a->threads && !status_failed(&status); i++)
+        status = worker_init(&workers[i], &p->problem, a, i, start);
+    for (int64_t i = 1; i < a->threads && !status_failed(&status); i++) {
+        if (pthread_create(&threads[i], NULL, worker_run, &workers[i]) != 0)
+            break;
+        n_started = i;
+    }
+    if (!status_failed(&status)) {
+        worker_run(&workers[0]);
+        for (int64_t i = 1; i <= n_started; i++)
+            pthread_join(threads[i], NULL);
+        const ChoiceSolution *s = best_solution(workers, n_started + 1, &bound);
+        status = s ? report(arena, a, p, s, bound, seconds_now() - start)
+                   : status_error(STATUS_ENVIRONMENT, "out of memory");
+    }
+    for (int64_t i = 0; i < a->threads; i++)
+        arena_release(&workers[i].memory);
+    return status;
+}
+
+static Status solve(int argc, char **argv)
+{
+    double start = seconds_now();
+    SolveArguments a;
+    TRY(parse_arguments(argc, argv, &a));
+    ArenaMemory memory;
+    jmp_buf landing;
+    Arena arena = arena_reserve(&memory, INT64_C(1) << ARENA_DEFAULT_BYTES_LOG2,
+                                &landing);
+    if (!arena.next)
+        return status_error(STATUS_ENVIRONMENT, "no address space");
+    if (setjmp(landing) != 0) {
+        arena_release(&memory);
+        return status_error(STATUS_ENVIRONMENT, "%s: out of memory", a.problem);
+    }
+    Arena scratch = arena_split(&arena);
+    IopddlProblem problem;
+    Status status = iopddl_read_file(&arena, scratch, a.problem, &problem);
+    if (!status_failed(&status))
+        status = run_workers(&arena, &a, &problem, start);
+    arena_release(&memory);
+    return status;
+}
+
+int command_solve(int argc, char **argv)
+{
+    signal(SIGINT, interrupt);
+    signal(SIGTERM, interrupt);
+    Status status = solve(argc, argv);
+    if (status_failed(&status))
+        fprintf(stderr, "dnnc solve: %s\n", status.message);
+    return (int)status.code;
+}
