@@ -319,11 +319,8 @@ static Status run_workers(Arena *arena, const SolveArguments *a,
     return status;
 }
 
-static Status solve(int argc, char **argv)
+static Status solve(const SolveArguments *a, double start)
 {
-    double start = seconds_now();
-    SolveArguments a;
-    TRY(parse_arguments(argc, argv, &a));
     ArenaMemory memory;
     jmp_buf landing;
     Arena arena = arena_reserve(&memory, INT64_C(1) << ARENA_DEFAULT_BYTES_LOG2,
@@ -332,13 +329,14 @@ static Status solve(int argc, char **argv)
         return status_error(STATUS_ENVIRONMENT, "no address space");
     if (setjmp(landing) != 0) {
         arena_release(&memory);
-        return status_error(STATUS_ENVIRONMENT, "%s: out of memory", a.problem);
+        return status_error(STATUS_ENVIRONMENT, "%s: out of memory",
+                            a->problem);
     }
     Arena scratch = arena_split(&arena);
     IopddlProblem problem;
-    Status status = iopddl_read_file(&arena, scratch, a.problem, &problem);
+    Status status = iopddl_read_file(&arena, scratch, a->problem, &problem);
     if (!status_failed(&status))
-        status = run_workers(&arena, &a, &problem, start);
+        status = run_workers(&arena, a, &problem, start);
     arena_release(&memory);
     return status;
 }
@@ -347,7 +345,11 @@ int command_solve(int argc, char **argv)
 {
     signal(SIGINT, interrupt);
     signal(SIGTERM, interrupt);
-    Status status = solve(argc, argv);
+    double start = seconds_now();
+    SolveArguments a;
+    Status status = parse_arguments(argc, argv, &a);
+    if (!status_failed(&status))
+        status = solve(&a, start);
     if (status_failed(&status))
         fprintf(stderr, "dnnc solve: %s\n", status.message);
     return (int)status.code;

@@ -22,7 +22,7 @@ static bool give_up(Branching *b, double bound)
         b->exhausted = (b->work_limit > 0 && b->work >= b->work_limit) ||
                        (b->stopped && b->stopped(b->context));
     if (b->exhausted)
-        b->open_bound = fmin(b->open_bound, bound);
+        b->open_bound = smaller(b->open_bound, bound);
     return b->exhausted;
 }
 
@@ -115,7 +115,7 @@ static int32_t choose_split(const Dual *dual, int32_t *choice)
         double gap = NEVER;
         for (int32_t i = 0; i < n; i++)
             if (i != least)
-                gap = fmin(gap, m[i] - m[least]);
+                gap = smaller(gap, m[i] - m[least]);
         double weight =
             net->nodes[v].degree + 2 * (double)net->nodes[v].intervals.count;
         double score = weight * (1 + gap / (fabs(dual->constant) * 1e-3 + 1));

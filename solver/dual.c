@@ -93,7 +93,7 @@ static void index_edges(Dual *dual, Arena *arena, int32_t n)
 
 static double round_price(double price)
 {
-    return fmin(floor(price / PRICE_QUANTUM) * PRICE_QUANTUM, 0x1p30);
+    return smaller(floor(price / PRICE_QUANTUM) * PRICE_QUANTUM, 0x1p30);
 }
 
 /* A product and its rounding error, rounded down or up to an integer. */
@@ -126,7 +126,7 @@ static void note_marginals(Dual *dual, int32_t v)
     const double *p = dual->potential + dual->choice_first[v];
     double *m = dual->marginal + dual->choice_first[v];
     for (int32_t i = 0; i < dual->net->nodes[v].n_choices; i++)
-        m[i] = fmax(m[i], dual->constant + p[i]);
+        m[i] = larger(m[i], dual->constant + p[i]);
 }
 
 /* Adds sum over rows of (change of price) * usage to the potentials, rounded
@@ -335,7 +335,7 @@ void dual_move_prices(Dual *dual, double step, Arena scratch)
     network_usage(net, dual->decoded, change);
     for (int32_t r = 0; r < net->n_rows; r++) {
         double price =
-            fmax(0, dual->price[r] + step * (change[r] - dual->room[r]));
+            larger(0, dual->price[r] + step * (change[r] - dual->room[r]));
         price = round_price(price);
         change[r] = price - dual->price[r];
         dual->price[r] = price;

@@ -35,7 +35,7 @@ static double node_share(const Assignment *a, int32_t v, const double *sum,
     }
     double least = NEVER;
     for (int32_t i = 0; i < n->n_choices; i++)
-        least = fmin(least, cost[i]);
+        least = smaller(least, cost[i]);
     return cost[a->x[v]] - least;
 }
 
@@ -63,7 +63,7 @@ static void compute_shares(Improver *m, Arena scratch)
     }
     m->share_sum = 0;
     for (int32_t v = 0; v < net->n_nodes; v++)
-        m->share_sum += m->share[v] = fmax(0, m->share[v]);
+        m->share_sum += m->share[v] = larger(0, m->share[v]);
 }
 
 Improver improver_new(Arena *arena, Assignment *a, double unit, uint64_t seed)

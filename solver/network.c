@@ -2,7 +2,7 @@
 #include "solver/network.h"
 
 #include <assert.h>
-#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 Network network_new(Arena *arena, int32_t n_nodes, int32_t n_rows,
@@ -58,32 +58,56 @@ static void take_off(Network *net, int32_t begin, int32_t end, double usage)
     net->usage_step[end] -= usage;
 }
 
-/* Appends or adds to an interval of the same rows. `usage` is kept. */
+/* Appends an interval, less its least usage. `usage` is kept. */
 static void store_interval(Network *net, NetworkNode *n, int32_t begin,
                            int32_t end, double *usage)
 {
     double least = NEVER, most = 0;
     for (int32_t i = 0; i < n->n_choices; i++)
-        least = fmin(least, usage[i]);
+        least = smaller(least, usage[i]);
     for (int32_t i = 0; i < n->n_choices; i++) {
         usage[i] -= least;
-        most = fmax(most, usage[i]);
+        most = larger(most, usage[i]);
     }
     take_off(net, begin, end, least);
-    if (!(most > 0))
+    if (most > 0)
+        *vector_push(net->arena, &n->intervals) =
+            (UsageInterval){begin, end, usage};
+}
+
+static int compare_intervals(const void *a, const void *b)
+{
+    const UsageInterval *x = a, *y = b;
+    if (x->begin != y->begin)
+        return x->begin < y->begin ? -1 : 1;
+    return (x->end > y->end) - (x->end < y->end);
+}
+
+void network_merge_usage(Network *net, int32_t node)
+{
+    NetworkNode *n = &net->nodes[node];
+    UsageInterval *all = n->intervals.data;
+    int64_t count = n->intervals.count;
+    if (count < 2)
         return;
-    for (int64_t k = 0; k < n->intervals.count; k++) {
-        UsageInterval *old = &n->intervals.data[k];
-        if (old->begin != begin || old->end != end)
-            continue;
-        for (int32_t i = 0; i < n->n_choices; i++)
-            usage[i] += old->usage[i];
-        *old = n->intervals.data[--n->intervals.count];
-        store_interval(net, n, begin, end, usage);
-        return;
+    qsort(all, (size_t)count, sizeof *all, compare_intervals);
+    n->intervals.count = 0; /* refilled in place, never ahead of the reader */
+    for (int64_t k = 0; k < count;) {
+        int64_t run = k + 1;
+        while (run < count && compare_intervals(&all[k], &all[run]) == 0)
+            run++;
+        UsageInterval first = all[k];
+        if (run == k + 1) {
+            n->intervals.data[n->intervals.count++] = first;
+        } else {
+            double *usage = arena_new(net->arena, double, n->n_choices);
+            for (int64_t m = k; m < run; m++)
+                for (int32_t i = 0; i < n->n_choices; i++)
+                    usage[i] += all[m].usage[i];
+            store_interval(net, n, first.begin, first.end, usage);
+        }
+        k = run;
     }
-    *vector_push(net->arena, &n->intervals) =
-        (UsageInterval){begin, end, usage};
 }
 
 void network_add_usage(Network *net, int32_t node, int32_t begin, int32_t end,

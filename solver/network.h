@@ -20,6 +20,16 @@
 
 #define NEVER ((double)INFINITY)
 
+/* fmax and fmin without their care for NaN, which does not occur here. */
+static inline double larger(double a, double b)
+{
+    return a > b ? a : b;
+}
+static inline double smaller(double a, double b)
+{
+    return a < b ? a : b;
+}
+
 typedef struct UsageInterval {
     int32_t begin, end;  /* rows */
     const double *usage; /* [n_choices], least 0, most > 0 */
@@ -75,6 +85,8 @@ void network_set_node(Network *net, int32_t node, int32_t n_choices,
 /* Adds an interval; `usage` over the node's present choices is copied. */
 void network_add_usage(Network *net, int32_t node, int32_t begin, int32_t end,
                        const double *usage);
+/* Adds up intervals of the same rows. */
+void network_merge_usage(Network *net, int32_t node);
 /* Adds a table [n_choices of a][n_choices of b] that the network may keep; a
  * parallel edge's table is added to it. */
 void network_add_edge(Network *net, int32_t a, int32_t b, double *cost);

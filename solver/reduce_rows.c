@@ -27,7 +27,7 @@ static double interval_most(const UsageInterval *interval, int32_t n)
 {
     double most = 0;
     for (int32_t i = 0; i < n; i++)
-        most = fmax(most, interval->usage[i]);
+        most = larger(most, interval->usage[i]);
     return most;
 }
 
@@ -119,6 +119,7 @@ static bool renumber(Network *net, const bool *stays, const double *room,
         for (int64_t k = 0; k < count; k++)
             network_add_usage(net, v, map[old[k].begin], map[old[k].end],
                               old[k].usage);
+        network_merge_usage(net, v);
         if (node->intervals.count < count) {
             vanished = true;
             network_queue_node(net, v);
@@ -141,8 +142,8 @@ static LeastRoom least_room_new(const double *room, int32_t n, Arena *arena)
         for (int32_t r = 0; r + (1 << k) <= n; r++)
             least.level[k][r] =
                 k == 0 ? room[r]
-                       : fmin(least.level[k - 1][r],
-                              least.level[k - 1][r + (1 << (k - 1))]);
+                       : smaller(least.level[k - 1][r],
+                                 least.level[k - 1][r + (1 << (k - 1))]);
     }
     return least;
 }
@@ -150,7 +151,7 @@ static LeastRoom least_room_new(const double *room, int32_t n, Arena *arena)
 static double least_room(const LeastRoom *least, int32_t begin, int32_t end)
 {
     int k = 31 - __builtin_clz((unsigned)(end - begin));
-    return fmin(least->level[k][begin], least->level[k][end - (1 << k)]);
+    return smaller(least->level[k][begin], least->level[k][end - (1 << k)]);
 }
 
 static bool remove_exceeding(Network *net, Arena scratch)

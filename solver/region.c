@@ -15,7 +15,7 @@ double assignment_over_use(const Assignment *a)
 {
     double over = -NEVER;
     for (int32_t r = 0; r < a->net->n_rows; r++)
-        over = fmax(over, a->usage[r] - a->room[r]);
+        over = larger(over, a->usage[r] - a->room[r]);
     return over;
 }
 
@@ -46,8 +46,8 @@ static int32_t segment_rows(const Assignment *a, const int32_t *nodes,
         }
         used += own[r];
         segment[r] = count - 1;
-        double left = fmax(a->room[r], a->usage[r]) - a->usage[r] + used;
-        room[count - 1] = fmin(room[count - 1], left);
+        double left = larger(a->room[r], a->usage[r]) - a->usage[r] + used;
+        room[count - 1] = smaller(room[count - 1], left);
         price[count - 1] += net->price[r];
     }
     segment[net->n_rows] = count;
@@ -89,6 +89,7 @@ static void set_free_node(const Assignment *a, Network *out, int32_t v,
         network_add_usage(out, at, segment[u->begin], segment[u->end],
                           u->usage);
     }
+    network_merge_usage(out, at);
     network_keep(out, at, keep);
 }
 

@@ -18,11 +18,11 @@ static void raise_weights(const Assignment *a, double worth, double *weight)
 {
     double squares = 0;
     for (int32_t r = 0; r < a->net->n_rows; r++) {
-        double over = fmax(0, a->usage[r] - a->room[r]);
+        double over = larger(0, a->usage[r] - a->room[r]);
         squares += over * over;
     }
     for (int32_t r = 0; r < a->net->n_rows; r++)
-        weight[r] += worth / squares * fmax(0, a->usage[r] - a->room[r]);
+        weight[r] += worth / squares * larger(0, a->usage[r] - a->room[r]);
 }
 
 /* Node costs of `net` + weights, into those of `penalised`. */

@@ -41,11 +41,11 @@ static void tell(Search *s)
 {
     if (s->bound > s->best_cost - s->unit) {
         s->proved = true;
-        s->bound = fmin(s->bound, s->best_cost);
+        s->bound = smaller(s->bound, s->best_cost);
     }
     if (!s->options->improved || s->best_cost == NEVER)
         return;
-    double bound = fmax(s->bound, -(double)CHOICE_MAGNITUDE_MAX * s->unit);
+    double bound = larger(s->bound, -(double)CHOICE_MAGNITUDE_MAX * s->unit);
     s->options->improved(s->options->context, (int64_t)(s->best_cost / s->unit),
                          (int64_t)ceil(bound / s->unit));
 }
@@ -55,7 +55,7 @@ static void consider(Search *s, const Dual *dual, const double *usage)
 {
     double over = -NEVER;
     for (int32_t r = 0; r < s->core->n_rows; r++)
-        over = fmax(over, usage[r] - dual->room[r]);
+        over = larger(over, usage[r] - dual->room[r]);
     if (over > 0 && (s->best_cost < NEVER || over >= s->best_over))
         return;
     double cost = network_cost(s->core, dual->decoded);
@@ -79,13 +79,13 @@ static void ascend(Search *s, Dual *dual, int passes, Arena scratch)
         dual_pass(dual, pass % 2 == 0);
         double squares = dual_violation(dual, usage);
         s->work += dual->work - before + s->core->n_rows;
-        s->bound = fmax(s->bound, dual->constant);
+        s->bound = larger(s->bound, dual->constant);
         consider(s, dual, usage);
         if (s->bound > s->best_cost - s->unit)
             tell(s);
         double target =
-            fmin(s->best_cost,
-                 dual->constant + 0.25 * fabs(dual->constant) + s->unit);
+            smaller(s->best_cost,
+                    dual->constant + 0.25 * fabs(dual->constant) + s->unit);
         if (squares > 0 && pass + 1 < passes)
             dual_move_prices(dual, eager * (target - dual->constant) / squares,
                              scratch);
@@ -171,9 +171,9 @@ static void close_gap(Search *s, int64_t work, Arena networks, Arena scratch)
         s->best_cost = b.cutoff;
     if (!b.exhausted) {
         s->proved = true;
-        s->bound = fmax(s->bound, fmin(b.cutoff, s->best_cost));
+        s->bound = larger(s->bound, smaller(b.cutoff, s->best_cost));
     } else {
-        s->bound = fmax(s->bound, fmin(b.open_bound, s->best_cost));
+        s->bound = larger(s->bound, smaller(b.open_bound, s->best_cost));
     }
     if (found || s->proved)
         tell(s);
