@@ -128,9 +128,10 @@ static LLVMValueRef sine_shifted(const Build *b, LLVMValueRef wide,
         LLVMConstReal(b->f64, shift), "");
     LLVMValueRef n =
         LLVMBuildFSub(b->builder, shifted, LLVMConstReal(b->f64, shift), "");
-    LLVMValueRef arguments[] = {n, LLVMConstReal(b->f64, -M_PI_2), wide};
-    LLVMValueRef r = LLVMBuildFPTrunc(
-        b->builder, build_intrinsic(b, "llvm.fma", arguments, 3), b->f32, "");
+    /* pi/2 in two parts: results near 0 keep their digits */
+    LLVMValueRef rest = build_fma(b, n, LLVMConstReal(b->f64, -M_PI_2), wide);
+    rest = build_fma(b, n, LLVMConstReal(b->f64, -6.123233995736766e-17), rest);
+    LLVMValueRef r = LLVMBuildFPTrunc(b->builder, rest, b->f32, "");
     LLVMValueRef bits = LLVMBuildTrunc(
         b->builder, LLVMBuildBitCast(b->builder, shifted, b->i64, ""), b->i32,
         "");

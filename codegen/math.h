@@ -2,7 +2,7 @@
  *
  * Every function takes and returns f32 values and works for all of them: NaN
  * gives NaN, infinities give their limits.  The errors below were measured
- * against double precision (tests/unit/test_codegen_math.c) and are in units
+ * against double precision (tests/codegen/test_math.c) and are in units
  * in the last place of the result.
  */
 #ifndef DNNC_CODEGEN_MATH_H
@@ -14,7 +14,7 @@
 LLVMValueRef math_exp(const Build *b, LLVMValueRef x);
 /* <= 2 ulp; negative arguments give NaN, 0 gives -inf. */
 LLVMValueRef math_log(const Build *b, LLVMValueRef x);
-/* <= 4 ulp. */
+/* <= 5 ulp. */
 LLVMValueRef math_tanh(const Build *b, LLVMValueRef x);
 /* <= 2 ulp for |x| <= 2^20; the argument is reduced in double precision. */
 LLVMValueRef math_sin(const Build *b, LLVMValueRef x);

@@ -18,8 +18,7 @@ static Graph *read_graph(Arena *arena, const char *path)
         return NULL;
     }
     Diagnostics diagnostics = diagnostics_new(arena);
-    int32_t source =
-        diagnostics_add_source(&diagnostics, str_from(path), text);
+    int32_t source = diagnostics_add_source(&diagnostics, str_from(path), text);
     Graph *graph = graph_parse(arena, source, &diagnostics);
     if (!graph)
         fprintf(stderr, "%s", diagnostics_print(&diagnostics, arena).data);
@@ -55,8 +54,8 @@ int main(int argc, char **argv)
     batch_init(&batch, &arena);
     batch.program.target = STR("x86-64-v3");
     batch_add(&batch, graph, graph->outputs.data[0].node, &MESH);
-    Status status = print_listing(&batch, scratch,
-                                  argc > 2 && strcmp(argv[2], "optimized") == 0);
+    Status status = print_listing(
+        &batch, scratch, argc > 2 && strcmp(argv[2], "optimized") == 0);
     batch_deinit(&batch);
     arena_release(&memory);
     if (status_failed(&status))
