@@ -111,6 +111,12 @@ LLVMValueRef build_extremum(const Build *b, LLVMRealPredicate predicate,
     return build_select(b, build_fcmp(b, LLVMRealUNO, y, y), y, chosen);
 }
 
+LLVMValueRef build_maximum(const Build *b, LLVMValueRef x, LLVMValueRef y)
+{
+    LLVMValueRef value = build_intrinsic2(b, "llvm.maximum", x, y);
+    return flagged(value, FLAGS_EXACT | LLVMFastMathNoSignedZeros);
+}
+
 LLVMValueRef build_saturating_i32(const Build *b, LLVMValueRef x)
 {
     const char name[] = "llvm.fptosi.sat";

@@ -46,6 +46,9 @@ LLVMValueRef build_select(const Build *b, LLVMValueRef condition,
 /* The greater (predicate UGT) or lesser (ULT) of two f32; NaN if either is. */
 LLVMValueRef build_extremum(const Build *b, LLVMRealPredicate predicate,
                             LLVMValueRef x, LLVMValueRef y);
+/* The greater, in the form that vectorises in a reduction; NaN if either is,
+ * and of zeros any. */
+LLVMValueRef build_maximum(const Build *b, LLVMValueRef x, LLVMValueRef y);
 /* f32 to i32 towards zero; out of range saturates, NaN gives 0. */
 LLVMValueRef build_saturating_i32(const Build *b, LLVMValueRef x);
 /* The same bits as another type. */

@@ -44,18 +44,51 @@ static Element scalar_element(Emitter *e, const Node *node)
 
 enum { MAP_OPERANDS_MAX = 3 };
 
+/* Operands in the order of their reductions' depth, so that what a reduction
+ * leaves in a row is there for the others: in x / sum(x) the sum comes first. */
+static void map_operands(Emitter *e, const Node *node, Index at,
+                         Element *operands)
+{
+    bool done[MAP_OPERANDS_MAX] = {false};
+    assert(node->n_operands <= MAP_OPERANDS_MAX);
+    for (int32_t n = 0; n < node->n_operands; n++) {
+        int32_t next = -1;
+        for (int32_t i = 0; i < node->n_operands; i++) {
+            if (!done[i] &&
+                (next < 0 || e->folds[node->operands[i].index] >
+                                 e->folds[node->operands[next].index]))
+                next = i;
+        }
+        operands[next] = element(e, node->operands[next], at);
+        done[next] = true;
+    }
+}
+
+/* x / y with y known outside the loop of x: times its reciprocal. */
+static Element divide_by_outer(Emitter *e, Element x, Element y)
+{
+    const Build *b = &e->build;
+    scope_enter(e, y.scope);
+    LLVMValueRef reciprocal = build_fdiv(b, build_f32(b, 1), y.value);
+    scope_enter(e, x.scope);
+    return (Element){build_fmul(b, x.value, reciprocal), x.scope};
+}
+
 static Element map_element(Emitter *e, const Node *node, Index at)
 {
-    LLVMValueRef operands[MAP_OPERANDS_MAX];
+    Element operands[MAP_OPERANDS_MAX];
+    LLVMValueRef values[MAP_OPERANDS_MAX];
     Scope *scope = e->top;
-    assert(node->n_operands <= MAP_OPERANDS_MAX);
+    map_operands(e, node, at, operands);
     for (int32_t i = 0; i < node->n_operands; i++) {
-        Element x = element(e, node->operands[i], at);
-        operands[i] = x.value;
-        scope = scope_inner(scope, x.scope);
+        values[i] = operands[i].value;
+        scope = scope_inner(scope, operands[i].scope);
     }
+    if (node->op == OP_DIV && node->type.dtype == DTYPE_F32 &&
+        operands[1].scope->depth < operands[0].scope->depth)
+        return divide_by_outer(e, operands[0], operands[1]);
     scope_enter(e, scope);
-    return (Element){map_value(e, node, operands), scope};
+    return (Element){map_value(e, node, values), scope};
 }
 
 static Element compute(Emitter *e, NodeId id, Index at)
@@ -141,8 +174,11 @@ Element element(Emitter *e, NodeId id, Index at)
     const Memo *memo = scope_find(scope, id.index, &at);
     if (memo)
         return memo->element;
-    Element result =
-        e->operand_of[id.index] ? load_operand(e, id, at) : compute(e, id, at);
+    Element result;
+    if (e->operand_of[id.index])
+        result = load_operand(e, id, at);
+    else if (!row_find(e, id, &at, &result))
+        result = compute(e, id, at);
     scope_remember(e, scope, id.index, &at, result);
     return result;
 }

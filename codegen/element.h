@@ -62,6 +62,23 @@ typedef struct ReduceDims {
 } ReduceDims;
 ReduceDims reduce_dims(const Shape *operand, uint32_t reduced);
 
+/* -- row.c: terms kept for later --------------------------------------------- */
+
+/* Counts uses and work; before the first element. */
+void rows_init(Emitter *e);
+/* Whether the terms of a reduction are worth keeping. */
+bool row_pays(const Emitter *e, NodeId term, int64_t extent, int64_t stride);
+/* Storage for them. */
+LLVMValueRef row_new(Emitter *e, NodeId term, int64_t extent);
+void row_store(Emitter *e, NodeId term, LLVMValueRef row, const Index *at,
+               LLVMValueRef value);
+/* The row is complete and holds elements [base, base + extent) of `term`,
+ * while `scope` is open. */
+void row_keep(Emitter *e, Scope *scope, NodeId term, LLVMValueRef storage,
+              const Index *base, int64_t extent);
+/* The element from a row, when one holds it. */
+bool row_find(Emitter *e, NodeId node, const Index *at, Element *out);
+
 Element element_reduce(Emitter *e, NodeId id, Index at);
 Element element_fold(Emitter *e, NodeId id, Index at);
 Element element_scatter_add(Emitter *e, NodeId id, Index at);

@@ -37,8 +37,8 @@ LLVMValueRef reduction_combine(const Emitter *e, Op op, DType dtype,
     if (op == OP_SUM)
         return dtype == DTYPE_F32 ? build_reassociable_add(b, sum, term)
                                   : LLVMBuildAdd(b->builder, sum, term, "");
-    return build_intrinsic2(
-        b, dtype == DTYPE_F32 ? "llvm.maximum" : "llvm.smax", sum, term);
+    return dtype == DTYPE_F32 ? build_maximum(b, sum, term)
+                              : build_intrinsic2(b, "llvm.smax", sum, term);
 }
 
 /* -- one more term -------------------------------------------------------- */
@@ -187,6 +187,7 @@ typedef struct ReduceState {
     NodeId operand;
     Index base; /* of the kept dimensions */
     ReduceDims dims;
+    LLVMValueRef row; /* where terms are kept; NULL: nowhere */
 } ReduceState;
 
 static Element reduce_term(Emitter *e, const void *state, const Index *points)
@@ -195,7 +196,10 @@ static Element reduce_term(Emitter *e, const void *state, const Index *points)
     Index at = s->base;
     for (int32_t i = 0; i < s->dims.n_reduced; i++)
         at = index_add(at, index_scale(points[i], s->dims.reduced_stride[i]));
-    return element(e, s->operand, at);
+    Element term = element(e, s->operand, at);
+    if (s->row)
+        row_store(e, s->operand, s->row, &points[0], term.value);
+    return term;
 }
 
 Element element_reduce(Emitter *e, NodeId id, Index at)
@@ -218,7 +222,14 @@ Element element_reduce(Emitter *e, NodeId id, Index at)
         r.extents[i] = state.dims.reduced_extent[i];
     if (r.op == OP_ARGMAX && r.n == 0)
         return (Element){build_i32(&e->build, 0), e->top};
-    return reduce(e, index_scope(e, &state.base), &r);
+    Scope *scope = index_scope(e, &state.base);
+    if (r.n == 1 && n_terms(&r) > UNROLLED_TERMS_MAX &&
+        row_pays(e, state.operand, r.extents[0], state.dims.reduced_stride[0]))
+        state.row = row_new(e, state.operand, r.extents[0]);
+    Element sum = reduce(e, scope, &r);
+    if (state.row)
+        row_keep(e, scope, state.operand, state.row, &state.base, r.extents[0]);
+    return sum;
 }
 
 /* -- fold ------------------------------------------------------------------ */

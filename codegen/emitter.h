@@ -67,6 +67,14 @@ typedef struct Memo {
     Element element;
 } Memo;
 
+/* Elements [base, base + extent) of a node, kept in memory (row.c). */
+typedef struct Row {
+    int32_t node;
+    Index base;
+    int64_t extent;
+    LLVMValueRef storage; /* pointer */
+} Row;
+
 struct Scope {
     Scope *parent; /* NULL: the function */
     int32_t depth;
@@ -78,6 +86,7 @@ struct Scope {
     LLVMValueRef initial[CARRIED_MAX]; /* before the first iteration */
     LLVMValueRef carried[CARRIED_MAX]; /* of the last iteration */
     VECTOR(Memo) memos;
+    VECTOR(Row) rows;
 };
 
 /* The sizes at which the loop over a range is split, increasing, each a
@@ -102,6 +111,10 @@ typedef struct Emitter {
     LLVMValueRef result;   /* pointer */
     LLVMValueRef context;  /* pointer to KernelContext */
     int32_t *operand_of;   /* node -> 1 + index into body->operands, or 0 */
+    int32_t *uses;         /* node -> how many operands of the body name it */
+    int32_t *work;  /* node -> operations of one element, computed anew */
+    int32_t *folds; /* node -> reductions in a row that lead to it */
+    int32_t n_rows;
     VECTOR(IndexVariable) variables;
     RangeSplits *splits; /* survive from one emission to the next */
     bool split_asked;    /* a split was added: emit again */

@@ -7,7 +7,7 @@
  */
 #include "codegen/kernel.h"
 
-#include "codegen/emitter.h"
+#include "codegen/element.h"
 
 #include <assert.h>
 #include <string.h>
@@ -83,6 +83,7 @@ static bool emit_once(Arena scratch, Emitter e, const KernelCode *code,
     e.top->block =
         LLVMAppendBasicBlockInContext(b->context, e.function, "entry");
     emitter_buffers(&e, code->body, in_place);
+    rows_init(&e);
     kernel_nest(&e);
     scope_enter(&e, e.top);
     LLVMBuildRetVoid(b->builder);
