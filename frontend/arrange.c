@@ -120,12 +120,26 @@ static void drop_unmatched(Arranger *a, Token closer)
                  (char)closer.kind);
 }
 
-static bool is_open(const Arranger *a, int closer)
+/* Is a bracket open that `closer` may close, on a line indented at most
+ * `indent`, among the outermost `n`? */
+static bool is_open(const Arranger *a, int closer, int32_t indent, int64_t n)
 {
-    for (int64_t i = 0; i < a->open.count; i++)
-        if (closer_of(a->open.data[i].kind) == closer)
+    for (int64_t i = 0; i < n; i++)
+        if (closer_of(a->open.data[i].kind) == closer &&
+            a->open.data[i].indent <= indent)
             return true;
     return false;
+}
+
+/* Must the innermost bracket end before `closer`?  It is of another kind, or
+ * the closer's indentation says that it closes one further out. */
+static bool ends_before(const Arranger *a, Token closer)
+{
+    if (closer_of(top(a)->kind) != closer.kind)
+        return true;
+    return a->repairing && closer.first_on_line &&
+           top(a)->indent > closer.indent &&
+           is_open(a, closer.kind, closer.indent, a->open.count - 1);
 }
 
 /* In a text whose brackets do not match: is this closing brace, by its place
@@ -144,13 +158,11 @@ static bool is_extra(const Arranger *a, Token closer)
 
 static void close_bracket(Arranger *a, Token closer)
 {
-    if (!is_open(a, closer.kind)) {
+    if (!is_open(a, closer.kind, INT32_MAX, a->open.count)) {
         drop_unmatched(a, closer);
         return;
     }
-    while (closer_of(top(a)->kind) != closer.kind ||
-           (a->repairing && closer.first_on_line && a->open.count > 1 &&
-            top(a)->indent > closer.indent))
+    while (ends_before(a, closer))
         close_missing(a);
     if (is_extra(a, closer)) {
         drop_unmatched(a, closer);

@@ -153,14 +153,17 @@ static Value call_function(Lowering *l, const Value *callee, Given *given,
         !enter(l, &frame, call))
         return poison(call);
     frame.may_return = true;
+    int64_t errors = l->diagnostics->list.count;
     exec_block(l, &declaration->as.function.body);
     Value result = frame.result;
     const TypeRef *type = declaration->as.function.result;
     if (!frame.returned)
         result = (Value){.kind = VALUE_NONE, .span = call};
-    if (type && !frame.returned && !l->stopped) {
+    bool failed = l->diagnostics->list.count > errors || l->stopped;
+    if (type && !frame.returned && !failed)
         complain(l, declaration->span, no_return,
                  STR_ARG(declaration->name.text));
+    if (!frame.returned && (type || failed)) {
         result = poison(call);
     } else if (type && !is_poison(&result) &&
                !match_result(l, type, &result, declaration)) {

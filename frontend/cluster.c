@@ -183,6 +183,7 @@ static void read_section(Reader *r, const Stmt *section, const char *what,
                          bool (*inner)(Reader *, const Stmt *, void *),
                          void *context, const char *sections)
 {
+    int64_t errors = r->diagnostics->list.count;
     for (int64_t i = 0; i < section->as.block.body.count; i++) {
         const Stmt *stmt = section->as.block.body.data[i];
         Entry *entry = NULL;
@@ -197,7 +198,9 @@ static void read_section(Reader *r, const Stmt *section, const char *what,
         else if (!inner || !inner(r, stmt, context))
             unknown(r, stmt->as.block.word, what, entries, n, sections);
     }
-    for (int k = 0; k < n; k++)
+    /* what is misspelt is not also missing */
+    bool clean = r->diagnostics->list.count == errors;
+    for (int k = 0; clean && k < n; k++)
         if (!entries[k].given && !entries[k].optional)
             missing_entry(r, section, what, entries[k].name);
 }
@@ -370,6 +373,7 @@ bool frontend_mesh(Arena *arena, int32_t source, Diagnostics *diagnostics,
     bool has_between = false;
     read_section(&reader, &file, "a cluster file", NULL, 0, read_top,
                  &has_between, "cluster, device, hosts, between");
-    check_cluster(&reader, file.span, has_between);
+    if (diagnostics->list.count == errors)
+        check_cluster(&reader, file.span, has_between);
     return diagnostics->list.count == errors;
 }

@@ -137,9 +137,12 @@ static bool eval_initial(Lowering *l, const Expr *expr, Value *out)
         return true;
     if (!is_poison(out)) {
         Str got = value_describe(l, out);
-        complain(l, expr->span, wrong_value, "the first value",
-                 "a number or an initializer (normal, uniform, xavier, ...)",
-                 STR_ARG(got));
+        Diagnostic *d = complain(
+            l, expr->span, wrong_value, "the first value",
+            "a number or an initializer (normal, uniform, xavier, ...)",
+            STR_ARG(got));
+        if (out->span.source != expr->span.source)
+            explain(l, d, out->span, "the value comes from here");
     }
     return false;
 }

@@ -14,7 +14,10 @@ static const Stmt *find_model(Diagnostics *diagnostics,
     for (int64_t i = 0; i < statements->count; i++)
         if (statements->data[i]->kind == STMT_MODEL)
             return statements->data[i];
-    diagnose(diagnostics, ((Span){source, 0, 0}), model_missing);
+    Span begin = {source, 0, 0};
+    if (statements->count)
+        begin = statements->data[0]->span;
+    diagnose(diagnostics, begin, model_missing);
     return NULL;
 }
 

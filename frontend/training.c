@@ -75,7 +75,7 @@ static bool set_schedule(Lowering *l, Schedule *schedule, const char *name,
     bool counts = strcmp(name, "warmup") == 0 || strcmp(name, "total") == 0 ||
                   strcmp(name, "every") == 0;
     if (!counts)
-        return in_range(l, span, name, value, 0, INFINITY);
+        return in_range(l, span, name, value, 0, HUGE_VAL);
     if (value != floor(value) || value < 1 || value > 1e15) {
         complain(l, span, out_of_range, name, value,
                  "a whole number of steps, at least 1");
@@ -144,11 +144,11 @@ static bool read_learning_rate(Lowering *l, const Expr *expr, Schedule *out)
             return fill_schedule(l, expr, i, out) &&
                    (out->total == 0 || out->total > out->warmup ||
                     in_range(l, expr->span, "total", (double)out->total,
-                             (double)out->warmup + 1, INFINITY));
+                             (double)out->warmup + 1, HUGE_VAL));
     Value v = eval(l, expr, false);
     *out = (Schedule){.kind = SCHEDULE_CONSTANT};
     return need_number(l, &v, expr->span, "the learning rate", &out->peak) &&
-           in_range(l, expr->span, "lr", out->peak, 0, INFINITY);
+           in_range(l, expr->span, "lr", out->peak, 0, HUGE_VAL);
 }
 
 /* -- settings ----------------------------------------------------------------------- */
@@ -279,10 +279,10 @@ static void read_group(Lowering *l, const Stmt *stmt, Training *out)
                             .decay = out->decay,
                             .span = stmt->span};
     TrainSetting settings[] = {
-        {.name = "decay", .to = &group.decay, .high = INFINITY},
+        {.name = "decay", .to = &group.decay, .high = HUGE_VAL},
         {.name = "lr_scale",
          .to = &group.learning_rate_scale,
-         .high = INFINITY},
+         .high = HUGE_VAL},
         {.name = "frozen", .to = &group.frozen, .kind = SETTING_BOOL},
     };
     const int n = (int)(sizeof settings / sizeof settings[0]);
@@ -378,13 +378,13 @@ static void read_optimizer(Lowering *l, const Stmt *stmt, Training *out,
     TrainSetting of_sgd[] = {
         {.name = "momentum", .to = &out->momentum, .high = 1},
         {.name = "nesterov", .to = &out->nesterov, .kind = SETTING_BOOL},
-        {.name = "decay", .to = &out->decay, .high = INFINITY},
+        {.name = "decay", .to = &out->decay, .high = HUGE_VAL},
     };
     TrainSetting of_adam[] = {
         {.name = "beta1", .to = &out->beta1, .high = 1},
         {.name = "beta2", .to = &out->beta2, .high = 1},
-        {.name = "epsilon", .to = &out->epsilon, .high = INFINITY},
-        {.name = "decay", .to = &out->decay, .high = INFINITY},
+        {.name = "epsilon", .to = &out->epsilon, .high = HUGE_VAL},
+        {.name = "decay", .to = &out->decay, .high = HUGE_VAL},
     };
     read_arguments(l, stmt, out, sgd ? of_sgd : of_adam, sgd ? 3 : 4, group);
 }
@@ -415,7 +415,7 @@ static void read_microbatches(Lowering *l, const Expr *expr, Training *out)
 static void read_setting(Lowering *l, const Stmt *entry, Training *out)
 {
     TrainSetting settings[] = {
-        {.name = "clip_norm", .to = &out->clip_norm, .high = INFINITY},
+        {.name = "clip_norm", .to = &out->clip_norm, .high = HUGE_VAL},
     };
     if (str_equal(entry->name.text, STR("microbatches"))) {
         read_microbatches(l, entry->as.bind.value, out);
