@@ -31,14 +31,14 @@ Status codegen_objects(Arena *arena, Arena scratch, const ProgramCode *code,
                        CodeObjects *out) MUST_USE;
 
 typedef struct JobLink {
-    Str directory;               /* exists; for the job's data object */
-    VECTOR(Str) library_folders; /* of libdnnc_runtime.a and what it needs */
+    Str directory; /* exists; for the job's data object */
+    Str library;   /* path of libdnnc_runtime.a */
 } JobLink;
 
-/* The folders of the runtime library that belongs to the running executable:
- * ../lib/dnnc beside an installed one, the rooms of its build tree otherwise.
- * Fails with the places looked at. */
-Status job_library_find(Arena *arena, JobLink *link) MUST_USE;
+/* The runtime library that belongs to the running executable: in the install
+ * prefix's lib/dnnc when that is where the executable is (a moved prefix too),
+ * else in the build tree's runtime/.  Fails with the places looked at. */
+Status job_library_find(Arena *arena, Str *out) MUST_USE;
 
 /* Links the job `path`: objects, the program's bytes and the runtime library.
  * The executable is written beside its name and renamed, so a failure leaves

@@ -67,14 +67,11 @@ static Status write_data(Arena scratch, const Program *program,
 
 /* -- where the runtime library is ------------------------------------------ */
 
-static bool holds(Arena scratch, Str folder, const char *library)
+/* DNNC_LIBRARY_FROM_BIN: the way from an installed executable's folder to the
+ * library's. */
+Status job_library_find(Arena *arena, Str *out)
 {
-    Str path = str_format(&scratch, "%.*s/%s", STR_ARG(folder), library);
-    return access(path.data, R_OK) == 0;
-}
-
-Status job_library_find(Arena *arena, JobLink *link)
-{
+    static const char *const places[] = {DNNC_LIBRARY_FROM_BIN, "../runtime"};
     char executable[4096];
     ssize_t n = readlink("/proc/self/exe", executable, sizeof(executable) - 1);
     if (n < 0)
@@ -82,21 +79,16 @@ Status job_library_find(Arena *arena, JobLink *link)
                             strerror(errno));
     executable[n] = 0;
     *strrchr(executable, '/') = 0;
-    Str installed = str_format(arena, "%s/../lib/dnnc", executable);
-    if (holds(*arena, installed, "libdnnc_runtime.a")) {
-        *vector_push(arena, &link->library_folders) = installed;
-        return status_ok();
+    for (int i = 0; i < 2; i++) {
+        *out =
+            str_format(arena, "%s/%s/libdnnc_runtime.a", executable, places[i]);
+        if (access(out->data, R_OK) == 0)
+            return status_ok();
     }
-    static const char *const rooms[] = {"runtime", "ir", "support"};
-    for (int i = 0; i < 3; i++)
-        *vector_push(arena, &link->library_folders) =
-            str_format(arena, "%s/../%s", executable, rooms[i]);
-    Str built = link->library_folders.data[0];
-    if (holds(*arena, built, "libdnnc_runtime.a"))
-        return status_ok();
     return status_error(STATUS_ENVIRONMENT,
-                        "libdnnc_runtime.a is neither in %s nor in %s",
-                        installed.data, built.data);
+                        "libdnnc_runtime.a, which jobs are linked with, is "
+                        "neither in %s/%s nor in %s/%s",
+                        executable, places[0], executable, places[1]);
 }
 
 /* -- linking --------------------------------------------------------------- */
@@ -118,15 +110,6 @@ static void argument(Arguments *arguments, const char *prefix, Str text)
 static Arguments link_arguments(Arena *arena, const CodeObjects *objects,
                                 const JobLink *link, Str data, Str output)
 {
-    static const char *const libraries[] = {
-        "-ldnnc_runtime",
-        "-ldnnc_ir",
-        "-ldnnc_support",
-        "-l:libjansson.a",
-        "-l:libz.a",
-        "-ldl",
-        "-lm",
-    };
     Arguments arguments = {.arena = arena};
     argument(&arguments, "cc", STR(""));
 #ifdef DNNC_JOB_SANITIZED
@@ -136,10 +119,9 @@ static Arguments link_arguments(Arena *arena, const CodeObjects *objects,
     argument(&arguments, "", data);
     for (int64_t i = 0; i < objects->paths.count; i++)
         argument(&arguments, "", objects->paths.data[i]);
-    for (int64_t i = 0; i < link->library_folders.count; i++)
-        argument(&arguments, "-L", link->library_folders.data[i]);
-    for (size_t i = 0; i < sizeof(libraries) / sizeof(libraries[0]); i++)
-        argument(&arguments, libraries[i], STR(""));
+    argument(&arguments, "", link->library);
+    argument(&arguments, "-ldl", STR(""));
+    argument(&arguments, "-lm", STR(""));
     (void)vector_push(arena, &arguments.list);
     return arguments;
 }

@@ -3,15 +3,12 @@
 
 #include <assert.h>
 #include <dlfcn.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-extern char **environ;
-
-#include <spawn.h>
 
 void batch_init(Batch *batch, Arena *arena)
 {
@@ -33,6 +30,7 @@ void batch_deinit(Batch *batch)
     if (batch->library)
         dlclose(batch->library);
     remove_file(batch, "kernels.so");
+    remove_file(batch, "job.o");
     for (int i = 0; i * 64 <= batch->code.n_code; i++) {
         char name[64];
         snprintf(name, sizeof(name), "kernels-%d.o", i);
