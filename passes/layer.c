@@ -110,10 +110,11 @@ static Str binding_of(Str path)
     return (Str){path.data, first};
 }
 
+/* Copies are not named: passes/copies.c makes them from the layers. */
 static bool is_forward(const Node *node)
 {
     return node->region == REGION_FORWARD && node->op != OP_VARIABLE &&
-           node->layer != LAYER_NONE;
+           node->op != OP_COPY && node->layer != LAYER_NONE;
 }
 
 /* Named by the bindings of its first and last contraction, or of its first

@@ -23,7 +23,7 @@ typedef struct Builder {
     int32_t *last;    /* by network node: one past its last reader's time */
     int32_t microbatches_begin, microbatches_end; /* times */
     VECTOR(ChoiceEdge) edges;
-    VECTOR(int64_t) edge_runs;
+    VECTOR(bool) edge_repeats;
 } Builder;
 
 static const NodeStorage *storage_at(const Builder *b, NodeId id)
@@ -99,21 +99,21 @@ static void find_last_reads(Builder *b)
 /* -- prices ---------------------------------------------------------------- */
 
 static void add_edge(Builder *b, NodeId from, NodeId to, const int64_t *price,
-                     int64_t runs)
+                     bool repeats)
 {
     int32_t a = b->node_of[from.index], z = b->node_of[to.index];
     *vector_push(b->arena, &b->edges) = (ChoiceEdge){a, z, price};
-    *vector_push(b->arena, &b->edge_runs) = runs;
+    *vector_push(b->arena, &b->edge_repeats) = repeats;
 }
 
 static void add_edges(Builder *b, NodeId reader)
 {
     const Node *node = graph_node(b->graph, reader);
-    const NodeOptions *options = strategy_options(b->table, reader);
+    bool repeats = storage_repeats(storage_at(b, reader));
     for (int32_t k = 0; k < node->n_operands; k++)
         if (b->node_of[node->operands[k].index] != NOT_HERE)
             add_edge(b, node->operands[k], reader,
-                     strategy_edge(b->table, reader, k), options->runs);
+                     strategy_edge(b->table, reader, k), repeats);
 }
 
 /* The new value of a variable ends as the variable is sharded. */
@@ -176,12 +176,21 @@ static int64_t receive_price(const Builder *b, const NodeOptions *options,
                           options->runs);
 }
 
-static bool is_pinned_elsewhere(const Builder *b, const Node *node,
-                                const Sharding *result)
+/* What the stage's shape rules out for inputs and variables. */
+static bool is_ruled_out(const Builder *b, const Node *node,
+                         const Sharding *result)
 {
-    return node->op == OP_VARIABLE && b->shape->variables != NULL &&
-           !sharding_equal(result,
-                           &b->shape->variables[node->attr.variable.variable]);
+    const StageShape *shape = b->shape;
+    uint8_t split = sharding_split_axes(result);
+    if (node->op == OP_INPUT)
+        return (result->axes[0] & shape->data_axes) != shape->data_axes ||
+               split & shape->tensor_axes;
+    if (node->op != OP_VARIABLE)
+        return false;
+    const Sharding *pin =
+        shape->variables ? &shape->variables[node->attr.variable.variable]
+                         : result;
+    return split & shape->data_axes || !sharding_equal(result, pin);
 }
 
 /* The options' own prices, or a copy with what this stage adds. */
@@ -190,8 +199,7 @@ static const int64_t *node_prices(Builder *b, NodeId id, int64_t sends)
     const Node *node = graph_node(b->graph, id);
     const NodeOptions *options = strategy_options(b->table, id);
     const Link *link = link_of_foreign(b, node);
-    bool pins = node->op == OP_VARIABLE && b->shape->variables != NULL;
-    if (!link && sends == 0 && !pins)
+    if (!link && sends == 0 && !op_has(node->op, TRAIT_LEAF))
         return options->price;
     int64_t *prices = arena_new(b->arena, int64_t, options->n);
     for (int32_t c = 0; c < options->n; c++) {
@@ -200,7 +208,7 @@ static const int64_t *node_prices(Builder *b, NodeId id, int64_t sends)
             price += receive_price(b, options, c, link);
         if (sends)
             price += strategy_send_price(b->table, id, c, sends);
-        if (is_pinned_elsewhere(b, node, &options->results[c]))
+        if (is_ruled_out(b, node, &options->results[c]))
             price = CHOICE_FORBIDDEN;
         prices[c] = min_i64(price, CHOICE_FORBIDDEN);
     }
@@ -357,6 +365,6 @@ StageNetwork stage_network_new(Arena *arena, StrategyTable *table,
     network.problem.n_edges = (int32_t)b.edges.count;
     network.problem.usage_limit =
         min_i64(shape->memory_bytes, CHOICE_MAGNITUDE_MAX);
-    network.edge_runs = b.edge_runs.data;
+    network.edge_repeats = b.edge_repeats.data;
     return network;
 }

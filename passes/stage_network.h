@@ -24,6 +24,9 @@ typedef struct StageShape {
     int64_t memory_bytes;
     /* By variable of the graph, or NULL: shardings that must be kept. */
     const Sharding *variables;
+    /* Axes that split the samples of every input and no variable, and axes
+     * that split no input: the shape of a uniform plan; 0: free. */
+    uint8_t data_axes, tensor_axes;
 } StageShape;
 
 /* What a node's memory counts as in reports. */
@@ -46,7 +49,7 @@ typedef struct StageNetwork {
     ChoiceProblem problem;
     StageNode *nodes;   /* [problem.n_nodes], in the order in which they run:
                            times are indices */
-    int64_t *edge_runs; /* [problem.n_edges]: a step */
+    bool *edge_repeats; /* [problem.n_edges]: once a microbatch */
     int32_t n_times;
 } StageNetwork;
 

@@ -27,6 +27,12 @@ typedef struct NodeStorage {
     bool stored;      /* has memory of its own */
 } NodeStorage;
 
+/* Whether a pipeline does it again for each microbatch. */
+static inline bool storage_repeats(const NodeStorage *storage)
+{
+    return storage->part == PART_FORWARD || storage->part == PART_BACKWARD;
+}
+
 /* One entry a node, in `arena`.  NULL after diagnostics: the graph does not
  * allow this many microbatches. */
 NodeStorage *storage_of(const Graph *graph, int64_t n_microbatches,

@@ -38,18 +38,19 @@ static void append_type(Text *key, const Type *type)
         text_format(key, "%lld,", (long long)type->shape.extent[d]);
 }
 
-/* Whatever options depend on, as text. */
-static Str kind_key(const StrategyTable *table, NodeId id, Arena *arena)
+Str strategy_kind(const Graph *graph, const NodeStorage *storages, NodeId id,
+                  Arena *arena)
 {
-    const Node *node = graph_node(table->graph, id);
-    const NodeStorage *storage = &table->storage[id.index];
+    const Node *node = graph_node(graph, id);
+    const NodeStorage *storage = &storages[id.index];
     Text key = text_new(arena);
     text_format(&key, "%d %d %d %d %d ", (int)node->op, storage->time,
                 storage->stored, storage->accumulated, node->n_operands);
     append_type(&key, &node->type);
     for (int32_t k = 0; k < node->n_operands; k++)
-        append_type(&key, &graph_operand(table->graph, node, k)->type);
-    text_append(&key, (Str){(const char *)&node->attr, sizeof node->attr});
+        append_type(&key, &graph_operand(graph, node, k)->type);
+    if (!op_has(node->op, TRAIT_LEAF) && node->op != OP_RANDOM)
+        text_append(&key, (Str){(const char *)&node->attr, sizeof node->attr});
     return text_str(&key);
 }
 
@@ -124,7 +125,7 @@ const NodeOptions *strategy_options(StrategyTable *table, NodeId id)
     const NodeOptions **options = &table->options[id.index];
     if (*options)
         return *options;
-    Str key = kind_key(table, id, table->arena);
+    Str key = strategy_kind(table->graph, table->storage, id, table->arena);
     int64_t *kind = map_find(&table->kind_of, key);
     if (kind)
         return *options = table->kinds.data[*kind];

@@ -58,6 +58,11 @@ StrategyTable *strategy_table_new(Arena *arena, const Graph *graph,
 int64_t strategy_price(const StrategyTable *table, int64_t nanoseconds,
                        int64_t runs);
 
+/* What the options of a node depend on beside the mesh, as bytes: nodes of
+ * equal kinds have equal options. */
+Str strategy_kind(const Graph *graph, const NodeStorage *storage, NodeId id,
+                  Arena *arena);
+
 const NodeOptions *strategy_options(StrategyTable *table, NodeId id);
 
 /* The price of bringing operand `k` of `reader` from the producer's result to

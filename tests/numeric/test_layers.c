@@ -204,6 +204,18 @@ static void test_layers(void **state)
 
 static GraphForm form;
 
+/* The train graph with layers, before copies are made from them. */
+static Graph *layered(const RandomModel *model, const Training *training,
+                      Arena *a)
+{
+    diagnostics = diagnostics_new(a);
+    PassOptions options = {.training = training, .diagnostics = &diagnostics};
+    form = FORM_MODEL;
+    return pass_run_by_name(
+        STR("expand,differentiate,optimizer,simplify,cluster"),
+        model->set.train, &form, &options, a, scratch);
+}
+
 static Graph *clustered(const Graph *graph, const PassOptions *options,
                         Arena *a)
 {
@@ -232,7 +244,7 @@ static void test_plan_layers(void **state)
     do {
         RandomModel model = model_of(++seed, &a);
         Training training = training_of(seed);
-        graph = prepared(&model, &training, 0, &a).train;
+        graph = layered(&model, &training, &a);
     } while (layer_count(graph) < 2);
     Plan plan = {0};
     layer_describe(graph, &a, &plan);

@@ -1,0 +1,260 @@
+/* Plan fill: see the header. */
+#include "passes/plan_fill.h"
+
+#include "passes/layer.h"
+#include "support/checked.h"
+
+#include <assert.h>
+#include <string.h>
+
+typedef struct Filler {
+    Arena *perm;
+    const GraphSet *set;
+    const SearchSpace *space;
+    StagePrices *prices;
+    const NodeStorage *eval_storage;
+    Sharding *variables; /* by variable: as the train graph keeps it */
+    UniformAxes axes;
+    Plan *plan;
+} Filler;
+
+/* -- strategies ------------------------------------------------------------ */
+
+static void add_choices(Filler *f, const Graph *graph,
+                        const StageSolution *solution, PlanStage *stage,
+                        bool eval)
+{
+    for (int32_t v = 0; v < solution->network.problem.n_nodes; v++) {
+        const StageNode *node = &solution->network.nodes[v];
+        PlanChoice choice = {
+            graph_node(graph, node->id)->path,
+            node->options->strategies[solution->choice[v]],
+        };
+        choice.strategy.assign[AXIS_MICROBATCH] = ASSIGN_NONE;
+        if (eval)
+            *vector_push(f->perm, &stage->eval) = choice;
+        else
+            *vector_push(f->perm, &stage->train) = choice;
+    }
+}
+
+static void keep_variables(Filler *f, const StageSolution *solution)
+{
+    const Graph *graph = f->set->train;
+    for (int32_t v = 0; v < solution->network.problem.n_nodes; v++) {
+        const StageNode *node = &solution->network.nodes[v];
+        const Node *of = graph_node(graph, node->id);
+        if (of->op == OP_VARIABLE)
+            f->variables[of->attr.variable.variable] =
+                node->options->results[solution->choice[v]];
+    }
+}
+
+/* -- memory ---------------------------------------------------------------- */
+
+static int64_t *class_field(PlanMemory *memory, MemoryClass class)
+{
+    switch (class) {
+    case MEMORY_PARAMETER: return &memory->parameters;
+    case MEMORY_OPTIMIZER: return &memory->optimizer;
+    case MEMORY_GRADIENT: return &memory->gradients;
+    case MEMORY_SAVED: return &memory->saved;
+    default: return &memory->transient;
+    }
+}
+
+/* The bytes of each class when the whole peaks, so that they add up to it. */
+static PlanMemory memory_at_peak(const StageSolution *solution, Arena scratch)
+{
+    const ChoiceProblem *problem = &solution->network.problem;
+    ChoiceEvaluation peak = choice_evaluate(problem, solution->choice, scratch);
+    PlanMemory memory = {.peak = peak.peak_usage};
+    for (int32_t v = 0; v < problem->n_nodes; v++) {
+        const ChoiceNode *node = &problem->nodes[v];
+        int64_t *field =
+            class_field(&memory, solution->network.nodes[v].memory);
+        for (int32_t i = 0; i < node->n_intervals; i++)
+            if (node->intervals[i].begin <= peak.peak_time &&
+                peak.peak_time < node->intervals[i].end)
+                *field += node->intervals[i].usage[solution->choice[v]];
+    }
+    return memory;
+}
+
+/* -- stages ---------------------------------------------------------------- */
+
+static double tick_seconds(const SearchSpace *space)
+{
+    return 1e-9 * (double)space->tick_nanoseconds;
+}
+
+static bool is_solved(const StageSolution *solution)
+{
+    return !solution->too_large && (solution->status == CHOICE_OPTIMAL ||
+                                    solution->status == CHOICE_FEASIBLE);
+}
+
+/* One stage of the train graph; its price, STAGE_IMPOSSIBLE when it does not
+ * fit. */
+static int64_t fill_train(Filler *f, const PlannedStage *planned,
+                          PlanStage *stage, Arena scratch)
+{
+    StrategyTable *table =
+        stage_prices_table(f->prices, planned->place.option, planned->shape);
+    StageShape shape = stage_prices_shape(f->prices, &planned->place);
+    shape.data_axes = f->axes.data;
+    shape.tensor_axes = f->axes.tensor;
+    Arena arena = arena_split(&scratch);
+    StageSolution solution =
+        intra_solve(&arena, scratch, table, &shape, f->space->work_limit);
+    if (!is_solved(&solution))
+        return STAGE_IMPOSSIBLE;
+    double m = (double)table->mesh.axis[AXIS_MICROBATCH].size;
+    StagePrice price = intra_price(&solution, table);
+    stage->first_layer = planned->place.first_layer;
+    stage->end_layer = planned->place.end_layer;
+    stage->submesh = planned->submesh;
+    stage->mesh = table->mesh;
+    stage->microbatch_seconds =
+        (double)price.microbatch / m * tick_seconds(f->space);
+    stage->step_seconds = (double)price.step * tick_seconds(f->space);
+    stage->memory = memory_at_peak(&solution, scratch);
+    add_choices(f, f->set->train, &solution, stage, false);
+    keep_variables(f, &solution);
+    return solution.price;
+}
+
+/* Evaluation keeps the variables as training left them; there is less of
+ * everything else, so memory is given what training leaves. */
+static bool fill_eval(Filler *f, const PlannedStage *planned, PlanStage *stage,
+                      Arena scratch)
+{
+    Arena arena = arena_split(&scratch);
+    StrategyTable *trained =
+        stage_prices_table(f->prices, planned->place.option, planned->shape);
+    StrategyTable *table = strategy_table_new(
+        &arena, f->set->eval, f->eval_storage, &trained->mesh, &trained->device,
+        f->space->tick_nanoseconds);
+    StageShape shape = stage_prices_shape(f->prices, &planned->place);
+    shape.variables = f->variables;
+    shape.data_axes = f->axes.data;
+    shape.tensor_axes = f->axes.tensor;
+    shape.in_flight = 1;
+    shape.memory_bytes =
+        max_i64(0, shape.memory_bytes - stage->memory.optimizer);
+    Arena solving = arena_split(&scratch);
+    StageSolution solution =
+        intra_solve(&solving, scratch, table, &shape, f->space->work_limit);
+    if (solution.too_large || solution.choice == NULL)
+        return false;
+    add_choices(f, f->set->eval, &solution, stage, true);
+    return true;
+}
+
+/* -- the whole ------------------------------------------------------------- */
+
+static void add_idle_ranks(Filler *f)
+{
+    int64_t n = cluster_devices(f->space->mesh);
+    bool *is_used = arena_new(f->perm, bool, n);
+    for (int64_t s = 0; s < f->plan->stages.count; s++) {
+        const Submesh *submesh = &f->plan->stages.data[s].submesh;
+        for (int64_t i = 0; i < submesh_devices(submesh); i++)
+            is_used[submesh_rank(f->space->mesh, submesh, i)] = true;
+    }
+    for (int64_t rank = 0; rank < n; rank++)
+        if (!is_used[rank])
+            *vector_push(f->perm, &f->plan->idle_ranks) = rank;
+}
+
+bool plan_fill(Arena *perm, Arena scratch, const GraphSet *set,
+               const SearchSpace *space, int64_t n_microbatches,
+               const PlannedStage *stages, int32_t n_stages, UniformAxes axes,
+               Diagnostics *diagnostics, Plan *plan)
+{
+    Arena known = arena_split(&scratch);
+    Filler f = {
+        .perm = perm,
+        .set = set,
+        .space = space,
+        .prices = stage_prices_new(&known, space, n_microbatches),
+        .eval_storage =
+            storage_of(set->eval, n_microbatches, &known, diagnostics),
+        .variables = arena_new(perm, Sharding, set->train->variables.count),
+        .axes = axes,
+        .plan = plan,
+    };
+    if (!f.prices || !f.eval_storage)
+        return false;
+    int64_t sum = 0, slowest = 0;
+    plan->n_microbatches = n_microbatches;
+    for (int32_t s = 0; s < n_stages; s++) {
+        PlanStage *stage = vector_push(perm, &plan->stages);
+        int64_t price = fill_train(&f, &stages[s], stage, scratch);
+        if (price == STAGE_IMPOSSIBLE) {
+            plan_diagnose_memory(scratch, space, n_microbatches, stages,
+                                 n_stages, diagnostics);
+            return false;
+        }
+        sum += price;
+        slowest = max_i64(slowest, price);
+    }
+    for (int32_t s = 0; s < n_stages; s++) {
+        bool legal = fill_eval(&f, &stages[s], &plan->stages.data[s], scratch);
+        assert(legal && "evaluation has a choice wherever training has");
+        (void)legal;
+    }
+    int64_t cost = sum + (n_microbatches - 1) * slowest;
+    plan->planned_seconds =
+        (double)cost / (double)n_microbatches * tick_seconds(space);
+    layer_describe(set->train, perm, plan);
+    add_idle_ranks(&f);
+    return true;
+}
+
+/* -- what does not fit ----------------------------------------------------- */
+
+static Str layer_name(const Plan *plan, int32_t layer)
+{
+    return layer == LAYER_NONE ? STR("none") : plan->layers.data[layer].name;
+}
+
+static void diagnose_stage(const SearchSpace *space, int64_t n_microbatches,
+                           int32_t n_stages, const PlannedStage *stage,
+                           const StageSolution *solution, int64_t limit,
+                           const Plan *names, Arena *arena,
+                           Diagnostics *diagnostics)
+{
+    const Node *node = graph_node(space->graph, solution->peak_node);
+    Str device = submesh_device_type(space->mesh, &stage->submesh)->name;
+    Str missing = text_bytes(arena, solution->least_peak_bytes - limit);
+    Str limit_text = text_bytes(arena, limit);
+    diagnose(diagnostics, node->span, plan_memory, STR_ARG(missing),
+             (long long)(solution->least_peak_bytes - limit),
+             STR_ARG(limit_text), STR_ARG(device),
+             (long long)submesh_rank(space->mesh, &stage->submesh, 0),
+             STR_ARG(layer_name(names, node->layer)), STR_ARG(node->path),
+             (int)n_stages, (long long)n_microbatches);
+}
+
+void plan_diagnose_memory(Arena scratch, const SearchSpace *space,
+                          int64_t n_microbatches, const PlannedStage *stages,
+                          int32_t n_stages, Diagnostics *diagnostics)
+{
+    Arena known = arena_split(&scratch);
+    StagePrices *prices = stage_prices_new(&known, space, n_microbatches);
+    Plan names = {0};
+    layer_describe(space->graph, &known, &names);
+    for (int32_t s = 0; s < n_stages; s++) {
+        Arena inner = scratch, arena = arena_split(&inner);
+        StageSolution solution = stage_price_solution(
+            prices, &stages[s].place, stages[s].shape, &arena, inner);
+        if (is_solved(&solution))
+            continue;
+        diagnose_stage(
+            space, n_microbatches, n_stages, &stages[s], &solution,
+            stage_prices_shape(prices, &stages[s].place).memory_bytes, &names,
+            &known, diagnostics);
+        return;
+    }
+}

@@ -1,0 +1,27 @@
+/* Plan fill: a cut into stages, spelled out as a plan. */
+#ifndef DNNC_PASSES_PLAN_FILL_H
+#define DNNC_PASSES_PLAN_FILL_H
+
+#include "passes/inter.h"
+#include "passes/plan.h"
+
+/* What an axis of a uniform plan is for; zero in searched plans. */
+typedef struct UniformAxes {
+    uint8_t data, tensor;
+} UniformAxes;
+
+/* Stages, strategies of both graphs, memory, seconds and idle ranks of *plan
+ * for the cut.  planned_seconds is computed from the stages, in the order in
+ * which the search adds: equal to its cost.  False when a stage does not fit:
+ * diagnosed. */
+bool plan_fill(Arena *perm, Arena scratch, const GraphSet *set,
+               const SearchSpace *space, int64_t n_microbatches,
+               const PlannedStage *stages, int32_t n_stages, UniformAxes axes,
+               Diagnostics *diagnostics, Plan *plan);
+
+/* Says how far the leanest of the cut's stages is from fitting. */
+void plan_diagnose_memory(Arena scratch, const SearchSpace *space,
+                          int64_t n_microbatches, const PlannedStage *stages,
+                          int32_t n_stages, Diagnostics *diagnostics);
+
+#endif

@@ -1,0 +1,202 @@
+/* Uniform: plans of a given shape, as Megatron-LM makes them.
+ *
+ * Narayanan et al., "Efficient large-scale language model training on GPU
+ * clusters using Megatron-LM", SC'21: every stage has the same data x tensor
+ * mesh, data replicas split the samples and keep whole copies of what the
+ * tensor axis leaves of each variable.  Within that the strategies are the best.
+ */
+#include "passes/layer.h"
+#include "passes/plan.h"
+#include "passes/plan_fill.h"
+#include "support/checked.h"
+
+#include <stddef.h>
+
+/* -- the option's text ----------------------------------------------------- */
+
+static Str cut_at(Str *rest, char at)
+{
+    int64_t n = 0;
+    while (n < rest->length && rest->data[n] != at)
+        n++;
+    Str head = {rest->data, n};
+    int64_t used = n < rest->length ? n + 1 : n;
+    *rest = (Str){rest->data + used, rest->length - used};
+    return head;
+}
+
+/* A number from 1 to a million. */
+static bool parse_count(Str text, int64_t *out)
+{
+    *out = 0;
+    for (int64_t i = 0; i < text.length; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9' || *out > 100000)
+            return false;
+        *out = *out * 10 + (text.data[i] - '0');
+    }
+    return *out >= 1;
+}
+
+static int64_t *field_named(UniformShape *shape, Str name)
+{
+    const struct {
+        const char *name;
+        int64_t *field;
+    } fields[] = {
+        {"data", &shape->data},
+        {"tensor", &shape->tensor},
+        {"pipeline", &shape->pipeline},
+        {"microbatch", &shape->microbatches},
+    };
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+        if (str_equal_c(name, fields[i].name))
+            return fields[i].field;
+    return NULL;
+}
+
+bool uniform_parse(Str text, Diagnostics *diagnostics, UniformShape *out)
+{
+    UniformShape shape = {0};
+    while (text.length) {
+        Str value = cut_at(&text, ','), name = cut_at(&value, '=');
+        int64_t *field = field_named(&shape, name);
+        if (!field || *field || !parse_count(value, field)) {
+            diagnose(diagnostics, (Span){0}, uniform_syntax, STR_ARG(name));
+            return false;
+        }
+    }
+    *out = (UniformShape){
+        max_i64(1, shape.data),
+        max_i64(1, shape.tensor),
+        max_i64(1, shape.pipeline),
+        max_i64(1, shape.microbatches),
+    };
+    return true;
+}
+
+/* -- the plan -------------------------------------------------------------- */
+
+/* Cuts the layers where the work so far passes each even share. */
+static void cut_evenly(const Graph *graph, int32_t n_layers, int32_t n_stages,
+                       int32_t option, Arena scratch, StageCut *cuts)
+{
+    double *work = arena_new(&scratch, double, n_layers + 1);
+    LogicalMesh one = {.n_axes = 1};
+    one.axis[AXIS_MICROBATCH].size = 1;
+    for (int32_t i = 1; i < graph->nodes.count; i++) {
+        const Node *node = graph_node(graph, (NodeId){i});
+        Rule rule = rule_of(graph, (NodeId){i});
+        if (node->layer != LAYER_NONE)
+            work[node->layer + 1] +=
+                rule_flops(graph, (NodeId){i}, &rule, &one, &(Strategy){{0}});
+    }
+    for (int32_t l = 0; l < n_layers; l++)
+        work[l + 1] += work[l];
+    int32_t layer = 0;
+    for (int32_t s = 0; s < n_stages; s++) {
+        double share = work[n_layers] * (s + 1) / n_stages;
+        cuts[s] = (StageCut){layer++, 0, option};
+        while (layer < n_layers - (n_stages - 1 - s) &&
+               (s == n_stages - 1 || work[layer + 1] <= share))
+            layer++;
+        cuts[s].end = layer;
+    }
+}
+
+/* The option with one block of that many devices on the first group. */
+static int32_t option_of(const SearchSpace *space, int64_t devices)
+{
+    for (int32_t o = 0; o < space->n_options; o++)
+        if (space->options[o].group == 0 &&
+            space->options[o].n_hosts * space->options[o].devices_per_host ==
+                devices)
+            return o;
+    return -1;
+}
+
+/* The block with the one logical shape that is wanted; the axes' roles. */
+static UniformAxes shape_option(SubmeshOption *option,
+                                const UniformShape *shape)
+{
+    LogicalShape logical = {0};
+    UniformAxes axes = {0};
+    if (shape->data > 1) {
+        logical.size[logical.n_axes++] = shape->data;
+        axes.data = (uint8_t)(1 << logical.n_axes);
+    }
+    if (shape->tensor > 1) {
+        logical.size[logical.n_axes++] = shape->tensor;
+        axes.tensor = (uint8_t)(1 << logical.n_axes);
+    }
+    option->n_shapes = 1;
+    option->shape[0] = logical;
+    return axes;
+}
+
+static bool allows_count(const GraphSet *set, int64_t count, Arena scratch,
+                         Diagnostics *diagnostics)
+{
+    uint8_t *time;
+    return rule_microbatch(set->train, count, &scratch, &time, diagnostics) &&
+           rule_microbatch(set->eval, count, &scratch, &time, diagnostics);
+}
+
+static bool fill_uniform(Arena *perm, Arena scratch, const GraphSet *set,
+                         SearchSpace *space, const UniformShape *shape,
+                         int32_t option, Diagnostics *diagnostics, Plan *plan)
+{
+    int32_t n_stages = (int32_t)shape->pipeline;
+    Arena arena = arena_split(&scratch);
+    SubmeshOption *block = arena_new(&arena, SubmeshOption, 1);
+    StageCut *cuts = arena_new(&arena, StageCut, n_stages);
+    PlannedStage *stages = arena_new(&arena, PlannedStage, n_stages);
+    *block = space->options[option];
+    UniformAxes axes = shape_option(block, shape);
+    space->options = block;
+    space->n_options = 1;
+    cut_evenly(set->train, space->n_layers, n_stages, 0, scratch, cuts);
+    if (!inter_place(space, shape->microbatches, cuts, n_stages, stages)) {
+        diagnose(diagnostics, (Span){0}, uniform_devices,
+                 (long long)(shape->data * shape->tensor * shape->pipeline),
+                 (long long)cluster_devices(space->mesh));
+        return false;
+    }
+    return plan_fill(perm, scratch, set, space, shape->microbatches, stages,
+                     n_stages, axes, diagnostics, plan);
+}
+
+bool plan_uniform(Arena *perm, Arena scratch, const GraphSet *set,
+                  const Mesh *mesh, const UniformShape *shape,
+                  const PlanOptions *options, Diagnostics *diagnostics,
+                  Plan *plan)
+{
+    SubmeshOption *submeshes;
+    SearchSpace space = {
+        .graph = set->train,
+        .mesh = mesh,
+        .n_layers = layer_count(set->train),
+        .n_options = submesh_options(mesh, &scratch, &submeshes),
+        .memory_cut_bytes = options->memory_cut_bytes,
+        .tick_nanoseconds = 1000,
+        .work_limit = options->work_limit,
+    };
+    space.options = submeshes;
+    int32_t option = option_of(&space, shape->data * shape->tensor);
+    if (option < 0) {
+        diagnose(diagnostics, (Span){0}, uniform_devices,
+                 (long long)(shape->data * shape->tensor * shape->pipeline),
+                 (long long)cluster_devices(mesh));
+        return false;
+    }
+    if (shape->pipeline > space.n_layers) {
+        diagnose(diagnostics, (Span){0}, uniform_stages,
+                 (long long)shape->pipeline, (int)space.n_layers);
+        return false;
+    }
+    if (!allows_count(set, shape->microbatches, scratch, diagnostics) ||
+        !fill_uniform(perm, scratch, set, &space, shape, option, diagnostics,
+                      plan))
+        return false;
+    plan->lower_bound_seconds = 0;
+    return true;
+}
