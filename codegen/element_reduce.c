@@ -26,7 +26,7 @@ LLVMValueRef reduction_identity(const Emitter *e, Op op, DType dtype)
     const Build *b = &e->build;
     if (op == OP_SUM)
         return dtype == DTYPE_F32 ? build_f32(b, 0) : build_i32(b, 0);
-    return dtype == DTYPE_F32 ? build_f32(b, -INFINITY)
+    return dtype == DTYPE_F32 ? build_f32(b, -HUGE_VAL)
                               : build_i32(b, INT32_MIN);
 }
 

@@ -47,7 +47,7 @@ LLVMValueRef math_exp(const Build *b, LLVMValueRef x)
      * is unordered so that NaN goes the same way */
     LLVMValueRef beyond =
         build_fcmp(b, LLVMRealUGT, x, build_f32(b, 88.7228394));
-    return build_select(b, beyond, build_fmul(b, x, build_f32(b, INFINITY)), e);
+    return build_select(b, beyond, build_fmul(b, x, build_f32(b, HUGE_VAL)), e);
 }
 
 LLVMValueRef math_log(const Build *b, LLVMValueRef x)
@@ -80,12 +80,12 @@ LLVMValueRef math_log(const Build *b, LLVMValueRef x)
     y = build_fma(b, square, build_f32(b, -0.5), y);
     y = build_fma(b, n, build_f32(b, 0.693359375), build_fadd(b, m, y));
     /* 0 -> -inf; inf and NaN -> themselves; below 0 -> NaN */
-    LLVMValueRef finite = build_fcmp(b, LLVMRealOLT, x, build_f32(b, INFINITY));
+    LLVMValueRef finite = build_fcmp(b, LLVMRealOLT, x, build_f32(b, HUGE_VAL));
     y = build_select(b, finite, y, x);
     LLVMValueRef zero = build_fcmp(b, LLVMRealOEQ, x, build_f32(b, 0));
-    y = build_select(b, zero, build_f32(b, -INFINITY), y);
+    y = build_select(b, zero, build_f32(b, -HUGE_VAL), y);
     LLVMValueRef negative = build_fcmp(b, LLVMRealOLT, x, build_f32(b, 0));
-    return build_select(b, negative, build_f32(b, NAN), y);
+    return build_select(b, negative, build_f32(b, (double)NAN), y);
 }
 
 LLVMValueRef math_tanh(const Build *b, LLVMValueRef x)

@@ -9,7 +9,7 @@
 /* Uniform in [0, 1), the n-th of this round. */
 static double uniform(const Improver *m, uint32_t n)
 {
-    return philox_uniform(philox(m->seed, m->round, n, 0, 0).word[0]);
+    return (double)philox_uniform(philox(m->seed, m->round, n, 0, 0).word[0]);
 }
 
 /* Sum of prices over rows before r. */
@@ -102,7 +102,7 @@ static int draw_size(const Improver *m)
         sum += rate[s] = m->gained[s] / m->worked[s];
     double left = uniform(m, 2) * sum;
     if (uniform(m, 3) < 0.3)
-        return (int)(uniform(m, 4) * REGION_SIZES);
+        return (int)(uniform(m, 4) * (double)REGION_SIZES);
     for (int s = 0; s < REGION_SIZES; s++) {
         left -= rate[s];
         if (left < 0)

@@ -164,7 +164,7 @@ SegmentCut segment_solve(Arena *arena, Arena scratch, const SegmentProblem *p,
         double least = (double)least_ceiling(p);
         double delta = least / average - 1;
         while ((1 + delta) * average < least)
-            delta = nextafter(delta, INFINITY);
+            delta = nextafter(delta, HUGE_VAL);
         if (least_tolerance)
             *least_tolerance = delta;
         return (SegmentCut){.feasible = false};

@@ -50,7 +50,7 @@ double trainer_step(Trainer *trainer, const Tensor *inputs, Arena scratch)
 {
     const Graph *graph = trainer->set->train;
     Tensor *values = trainer_values(trainer, graph, inputs, &scratch);
-    double loss = NAN;
+    double loss = (double)NAN;
     for (int64_t i = 0; i < graph->outputs.count; i++) {
         const Output *output = &graph->outputs.data[i];
         Tensor value = values[output->node.index];

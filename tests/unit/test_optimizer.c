@@ -68,8 +68,8 @@ static Graph *model(const Training *training)
     NodeId error = graph_binary(g, OP_SUB, line, y, at("error"));
     NodeId square = graph_binary(g, OP_MUL, error, error, at("square"));
     NodeId sum = graph_reduce(g, OP_SUM, square, 1, at("sum"));
-    NodeId share =
-        graph_constant(g, 0.5 / N, (Type){.dtype = DTYPE_F32}, at("share"));
+    NodeId share = graph_constant(g, 0.5 / (double)N,
+                                  (Type){.dtype = DTYPE_F32}, at("share"));
     NodeId mean = graph_binary(g, OP_MUL, sum, share, at("mean"));
     NodeId loss =
         graph_append(g, OP_WORLD_SUM, &mean, 1, (Attr){0}, at("loss"));
@@ -110,8 +110,8 @@ static void gradient(const Reference *r, double g[D + 1])
         for (int i = 0; i < D; i++)
             error += (double)DATA_X[n * D + i] * r->x[i];
         for (int i = 0; i < D; i++)
-            g[i] += error * (double)DATA_X[n * D + i] / N;
-        g[D] += error / N;
+            g[i] += error * (double)DATA_X[n * D + i] / (double)N;
+        g[D] += error / (double)N;
     }
 }
 
@@ -143,7 +143,7 @@ static double rate_at(const Schedule *s, int64_t t)
     case SCHEDULE_STEPS:
         return s->peak * pow(s->factor, floor((double)t / (double)s->every));
     }
-    return NAN;
+    return (double)NAN;
 }
 
 static void reference_element(Reference *r, int i, double g, double rate,
