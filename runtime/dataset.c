@@ -2,6 +2,7 @@
 #include "runtime/dataset.h"
 
 #include "runtime/permutation.h"
+#include "runtime/rectangle.h"
 #include "support/checked.h"
 #include "support/philox.h"
 
@@ -250,57 +251,51 @@ static int64_t sample_element(const Dataset *d, int32_t input, int64_t position)
     return column->first + phase + at * column->length;
 }
 
-/* Elements of one step of dimension d of a dense array. */
-static int64_t stride_of(const Shape *shape, int32_t d)
+/* One sample on its way into a block. */
+typedef struct Filling {
+    const DataFile *file;
+    const ProgramInput *input;
+    int64_t element; /* the sample's first in the file */
+    char *row;       /* the sample's place in the block */
+} Filling;
+
+static Status fill_run(void *context, int64_t at_sample, int64_t at_row,
+                       int64_t count)
 {
-    int64_t stride = 1;
-    for (int32_t i = d + 1; i < shape->rank; i++)
-        stride *= shape->extent[i];
-    return stride;
+    const Filling *f = context;
+    return data_file_read(f->file, f->element + at_sample, count,
+                          f->input->type.dtype, f->input->limit,
+                          f->row + at_row * 4);
 }
 
-/* Reads the rectangle of one sample, whose first element is `element`, into
- * its row of the block: innermost rows one by one, since either side may be
- * longer than the rectangle. */
-static Status fill_sample(const Dataset *d, int32_t i, int64_t element,
-                          const int64_t *begin, const int64_t *length,
-                          const Shape *block_shape, char *row)
+/* A shape without its first dimension. */
+static Shape sample_shape(const Shape *batch)
 {
-    const ProgramInput *input = input_at(d->program, i);
-    const Shape *global = &input->type.shape;
-    int32_t last = global->rank - 1;
-    int64_t run = last > 0 ? length[last] : 1, runs = 1;
-    for (int32_t dim = 1; dim < last; dim++)
-        runs *= length[dim];
-    for (int64_t r = 0; r < runs; r++) {
-        int64_t rest = r, from = last > 0 ? begin[last] : 0, to = 0;
-        for (int32_t dim = last - 1; dim >= 1; dim--) {
-            int64_t index = rest % length[dim];
-            rest /= length[dim];
-            from += (begin[dim] + index) * stride_of(global, dim);
-            to += index * stride_of(block_shape, dim);
-        }
-        TRY(data_file_read(d->columns[i].file, element + from, run,
-                           input->type.dtype, input->limit, row + to * 4));
-    }
-    return status_ok();
+    Shape shape = {.rank = batch->rank - 1};
+    memcpy(shape.extent, batch->extent + 1,
+           (size_t)shape.rank * sizeof(int64_t));
+    return shape;
 }
 
 static Status fill(void *context, int32_t input, const int64_t *begin,
                    const int64_t *length, const Shape *block_shape, void *block)
 {
     const Batch *batch = context;
-    int64_t row_bytes = stride_of(block_shape, 0) * 4;
+    const Dataset *d = batch->dataset;
+    Filling f = {.file = d->columns[input].file,
+                 .input = input_at(d->program, input)};
+    Shape sample = sample_shape(&f.input->type.shape);
+    Shape row = sample_shape(block_shape);
+    int64_t row_bytes = shape_count(&row) * 4;
     for (int64_t s = 0; s < length[0]; s++) {
-        char *row = (char *)block + s * row_bytes;
+        f.row = (char *)block + s * row_bytes;
         if (begin[0] + s >= batch->count) {
-            memset(row, 0, (size_t)row_bytes);
+            memset(f.row, 0, (size_t)row_bytes);
             continue;
         }
-        int64_t element = sample_element(batch->dataset, input,
-                                         batch->position + begin[0] + s);
-        TRY(fill_sample(batch->dataset, input, element, begin, length,
-                        block_shape, row));
+        f.element = sample_element(d, input, batch->position + begin[0] + s);
+        TRY(rectangle_runs(length + 1, (RectanglePlace){&sample, begin + 1},
+                           (RectanglePlace){&row, NULL}, fill_run, &f));
     }
     return status_ok();
 }

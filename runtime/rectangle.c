@@ -1,4 +1,5 @@
-/* Walking rectangles: trailing dimensions that are whole join into one run. */
+/* Walking rectangles: trailing dimensions that are whole in both arrays join
+ * into one run. */
 #include "runtime/rectangle.h"
 
 #include <string.h>
@@ -11,69 +12,79 @@ int64_t rectangle_count(int32_t rank, const int64_t *length)
     return count;
 }
 
-void rectangle_runs(const Shape *shape, const int64_t *begin,
-                    const int64_t *length, RectangleVisit *visit, void *context)
+/* The element at `index` of the rectangle. */
+static int64_t element_at(RectanglePlace place, const int64_t *index)
 {
-    int64_t stride[RANK_MAX];
-    int64_t elements = 1;
-    for (int32_t d = shape->rank - 1; d >= 0; d--) {
-        stride[d] = elements;
-        elements *= shape->extent[d];
-    }
-    /* Dimensions [outer, rank) make a run. */
-    int32_t outer = shape->rank;
+    int64_t at = 0;
+    for (int32_t d = 0; d < place.shape->rank; d++)
+        at = at * place.shape->extent[d] + index[d] +
+             (place.begin ? place.begin[d] : 0);
+    return at;
+}
+
+Status rectangle_runs(const int64_t *length, RectanglePlace a, RectanglePlace b,
+                      RectangleVisit *visit, void *context)
+{
+    int32_t rank = a.shape->rank;
+    int32_t outer = rank; /* dimensions [outer, rank) make a run */
     int64_t run = 1;
     while (outer > 0) {
         outer--;
         run *= length[outer];
-        if (length[outer] != shape->extent[outer])
+        if (length[outer] != a.shape->extent[outer] ||
+            length[outer] != b.shape->extent[outer])
             break;
     }
-    int64_t total = rectangle_count(shape->rank, length);
+    int64_t runs = rectangle_count(outer, length);
     int64_t index[RANK_MAX] = {0};
-    for (int64_t within = 0; within < total; within += run) {
-        int64_t at = 0;
-        for (int32_t d = 0; d < shape->rank; d++)
-            at += (begin[d] + index[d]) * stride[d];
-        visit(context, at, within, run);
+    for (int64_t i = 0; i < runs && run > 0; i++) {
+        TRY(visit(context, element_at(a, index), element_at(b, index), run));
         int32_t d = outer - 1;
         while (d >= 0 && ++index[d] == length[d])
             index[d--] = 0;
     }
+    return status_ok();
 }
 
-/* Where a run is copied from and to. */
+/* What a copied run goes between. */
 typedef struct Copy {
-    char *array, *packed;
-    bool pack;
+    const char *from;
+    char *to;
 } Copy;
 
-static void copy_run(void *context, int64_t at, int64_t within, int64_t count)
+enum { ELEMENT_BYTES = 4 };
+
+static Status copy_run(void *context, int64_t from, int64_t to, int64_t count)
 {
     const Copy *copy = context;
-    char *array = copy->array + at * 4, *packed = copy->packed + within * 4;
-    memcpy(copy->pack ? packed : array, copy->pack ? array : packed,
-           (size_t)count * 4);
+    memcpy(copy->to + to * ELEMENT_BYTES, copy->from + from * ELEMENT_BYTES,
+           (size_t)(count * ELEMENT_BYTES));
+    return status_ok();
 }
 
-/* The side that is only read loses its const here and is never written. */
-static char *mutable_bytes(const void *bytes)
+static Shape dense_shape(int32_t rank, const int64_t *length)
 {
-    char *result;
-    memcpy(&result, &bytes, sizeof(result));
-    return result;
+    Shape shape = {.rank = rank};
+    memcpy(shape.extent, length, (size_t)rank * sizeof(int64_t));
+    return shape;
 }
 
-void rectangle_pack(const Shape *shape, const int64_t *begin,
-                    const int64_t *length, const void *array, void *packed)
+void rectangle_pack(const int64_t *length, RectanglePlace place,
+                    const void *array, void *packed)
 {
-    Copy copy = {mutable_bytes(array), packed, true};
-    rectangle_runs(shape, begin, length, copy_run, &copy);
+    Shape dense = dense_shape(place.shape->rank, length);
+    Copy copy = {array, packed};
+    Status always_ok = rectangle_runs(
+        length, place, (RectanglePlace){&dense, NULL}, copy_run, &copy);
+    (void)always_ok;
 }
 
-void rectangle_unpack(const Shape *shape, const int64_t *begin,
-                      const int64_t *length, const void *packed, void *array)
+void rectangle_unpack(const int64_t *length, RectanglePlace place,
+                      const void *packed, void *array)
 {
-    Copy copy = {array, mutable_bytes(packed), false};
-    rectangle_runs(shape, begin, length, copy_run, &copy);
+    Shape dense = dense_shape(place.shape->rank, length);
+    Copy copy = {packed, array};
+    Status always_ok = rectangle_runs(length, (RectanglePlace){&dense, NULL},
+                                      place, copy_run, &copy);
+    (void)always_ok;
 }

@@ -121,8 +121,8 @@ Status transfer_send(Transfers *t, int32_t transfer, const char *block)
     for (int64_t i = 0; i < side->n_pieces; i++) {
         Piece *p = &side->pieces[i];
         TRY(move->wait(t->communicator, &p->request[slot]));
-        rectangle_pack(&side->block, p->begin, p->length, block,
-                       p->packed[slot]);
+        rectangle_pack(p->length, (RectanglePlace){&side->block, p->begin},
+                       block, p->packed[slot]);
         TRY(move->send(t->communicator, p->rank, transfer, p->packed[slot],
                        p->bytes, &p->request[slot]));
     }
@@ -141,8 +141,8 @@ Status transfer_receive(Transfers *t, int32_t transfer, char *block)
     for (int64_t i = 0; i < side->n_pieces; i++) {
         Piece *p = &side->pieces[i];
         TRY(move->wait(t->communicator, &p->request[0]));
-        rectangle_unpack(&side->block, p->begin, p->length, p->packed[0],
-                         block);
+        rectangle_unpack(p->length, (RectanglePlace){&side->block, p->begin},
+                         p->packed[0], block);
     }
     return status_ok();
 }
