@@ -21,6 +21,8 @@ void interrupt_watch(void)
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGUSR1, &action, NULL);
+    /* A file that may not grow is an error of write, not the end. */
+    signal(SIGXFSZ, SIG_IGN);
 }
 
 bool interrupt_requested(void)

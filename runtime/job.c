@@ -50,8 +50,8 @@ static Status open_validation(Job *job, double *held_out)
         return status_ok();
     TRY(data_files_open(&job->validation_files, job->program,
                         o->validation.text, o->validation.count));
-    TRY(dataset_split(job->program, &job->validation_files, (uint64_t)o->seed,
-                      0, &job->validation, NULL));
+    TRY(dataset_split(job->program, &job->validation_files, job->seed, 0,
+                      &job->validation, NULL));
     job->validation.is_shuffled = false;
     return status_ok();
 }
@@ -67,8 +67,8 @@ static Status open_data(Job *job)
     TRY(data_files_open(&job->data_files, job->program, o->data.text,
                         o->data.count));
     Dataset last;
-    TRY(dataset_split(job->program, &job->data_files, (uint64_t)o->seed,
-                      held_out, &job->training, &last));
+    TRY(dataset_split(job->program, &job->data_files, job->seed, held_out,
+                      &job->training, &last));
     if (held_out > 0)
         job->validation = last;
     return status_ok();
@@ -81,15 +81,58 @@ static Status open_worker(Job *job)
         .device = {.code = job->image->code,
                    .code_count = job->image->code_count,
                    .threads = (int32_t)o->threads},
-        .seed = (uint64_t)o->seed,
+        .seed = job->seed,
         .trace = o->trace ? &job->trace : NULL,
     };
     enum { TRACE_EVENTS_MAX = 1 << 18 };
     if (o->trace)
         TRY(trace_init(&job->trace, TRACE_EVENTS_MAX));
-    TRY(worker_init(&job->worker, job->program, &job->communicator, &options,
-                    job->arena));
-    return worker_init_variables(&job->worker);
+    return worker_init(&job->worker, job->program, &job->communicator, &options,
+                       job->arena);
+}
+
+/* Takes over the newest checkpoint's step, position and seed, on which the
+ * order of the data and every random number depend. */
+static Status find_start(Job *job)
+{
+    const Options *o = job->options;
+    job->seed = o->seed < 0 ? 0 : (uint64_t)o->seed;
+    if (!o->resume)
+        return status_ok();
+    CheckpointState found;
+    TRY(checkpoint_find(&job->communicator, o->checkpoint, &found));
+    if (found.step < 0)
+        return status_ok();
+    if (o->seed >= 0 && found.seed != job->seed)
+        return status_error(STATUS_USAGE,
+                            "--seed %lld, but the run to go on with has seed "
+                            "%llu",
+                            (long long)o->seed, (unsigned long long)found.seed);
+    job->seed = found.seed;
+    job->step = found.step;
+    job->samples = found.samples;
+    return status_ok();
+}
+
+/* First values: the model's own, a checkpoint's, or a file's. */
+static Status load_variables(Job *job)
+{
+    const Options *o = job->options;
+    Arena scratch = arena_split(job->arena);
+    TRY(worker_init_variables(&job->worker));
+    if (o->init)
+        TRY(weights_load(&job->worker, o->init, scratch));
+    if (!o->checkpoint)
+        return status_ok();
+    TRY(checkpoints_init(&job->checkpoints, &job->worker, o->checkpoint,
+                         o->keep, o->resume, job->arena));
+    if (job->step == 0)
+        return status_ok();
+    TRY(checkpoint_load(&job->checkpoints, job->step, scratch));
+    if (job->is_reporter)
+        printf("resumed from %s/step-%lld\n", o->checkpoint,
+               (long long)job->step);
+    return status_ok();
 }
 
 /* -- doing ---------------------------------------------------------------- */
@@ -174,8 +217,10 @@ static Status run(Job *job)
             print_information(job);
         return status_ok();
     }
+    TRY(find_start(job));
     TRY(communicator_agree(c, open_data(job)));
     TRY(open_worker(job));
+    TRY(load_variables(job));
     return do_wishes(job);
 }
 

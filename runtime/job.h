@@ -3,6 +3,7 @@
 #ifndef DNNC_RUNTIME_JOB_H
 #define DNNC_RUNTIME_JOB_H
 
+#include "runtime/checkpoint.h"
 #include "runtime/dataset.h"
 #include "runtime/options.h"
 #include "runtime/progress.h"
@@ -29,7 +30,10 @@ typedef struct Job {
     DataFiles data_files, validation_files;
     Dataset training, validation;
     bool has_validation;
-    int64_t step; /* steps finished */
+    Checkpoints checkpoints; /* folder == NULL: none are written */
+    uint64_t seed;
+    int64_t step;    /* steps finished */
+    int64_t samples; /* consumed: the data's position */
 } Job;
 
 /* The whole life of a job; returns the exit status.  Messages go to stderr. */

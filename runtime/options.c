@@ -165,7 +165,8 @@ static Status check(const Options *o)
 
 Status options_parse(Options *out, int argc, char **argv)
 {
-    *out = (Options){.steps = -1,
+    *out = (Options){.seed = -1,
+                     .steps = -1,
                      .epochs = -1,
                      .threads = 1,
                      .tokens = 200,

@@ -19,7 +19,7 @@ typedef struct Options {
     Bindings data, validation;
     double validation_fraction;
     int64_t steps, epochs; /* -1: not given */
-    int64_t seed;
+    int64_t seed;          /* -1: not given */
     int64_t threads;
     bool eval;
     int64_t eval_every; /* 0: only at the end */

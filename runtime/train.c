@@ -31,10 +31,11 @@ static Status exchange_signals(Job *job, uint32_t mine, uint32_t *all)
 
 static int64_t last_step(const Job *job)
 {
-    if (job->options->epochs >= 0)
-        return ceil_div_i64(job->options->epochs * job->training.n_samples,
-                            job->program->batch);
-    return max_i64(job->options->steps, 0);
+    if (job->options->epochs < 0)
+        return max_i64(job->options->steps, job->step);
+    int64_t left =
+        job->options->epochs * job->training.n_samples - job->samples;
+    return job->step + ceil_div_i64(max_i64(left, 0), job->program->batch);
 }
 
 static Status validate(Job *job, Progress *progress)
@@ -50,23 +51,58 @@ static Status validate(Job *job, Progress *progress)
 static Status run_step(Job *job, Measurement *m)
 {
     double began = clock_seconds();
-    Batch batch = {&job->training, job->step * job->program->batch,
-                   job->program->batch};
+    Batch batch = {&job->training, job->samples, job->program->batch};
     InputSource source = batch_source(&batch);
     job->trace.step = job->step;
     TRY(worker_step(&job->worker, job->step, &source));
     TRY(job_measure(job, false, m));
     m->step = ++job->step;
+    job->samples += job->program->batch;
     m->seconds = clock_seconds() - began;
     return status_ok();
 }
 
+static Status save(Job *job)
+{
+    const CheckpointState state = {job->step, job->samples, job->seed};
+    return checkpoint_save(&job->checkpoints, &state);
+}
+
+/* "; the last good checkpoint is DIR/step-N", or nothing. */
+static void name_newest(const Job *job, char *out, size_t size)
+{
+    const Checkpoints *c = &job->checkpoints;
+    out[0] = '\0';
+    if (c->folder && c->newest >= 0)
+        snprintf(out, size, "; the last good checkpoint is %s/step-%lld",
+                 c->folder, (long long)c->newest);
+}
+
 static Status not_finite(const Job *job)
 {
+    char newest[256];
+    name_newest(job, newest, sizeof(newest));
     return status_error(STATUS_INPUT,
-                        "the loss of step %lld is not finite; a lower "
-                        "learning rate or clip_norm may help",
-                        (long long)job->step);
+                        "the loss of step %lld is not finite (a lower "
+                        "learning rate or clip_norm may help)%s",
+                        (long long)job->step, newest);
+}
+
+/* A save that fails in the middle of a run is reported and tried again at the
+ * next: stopping would lose more. */
+static void save_now_and_then(Job *job, Progress *progress)
+{
+    int64_t every = job->options->checkpoint_every;
+    if (!every || job->step % every || job->step == progress->last_step)
+        return;
+    Status status = save(job);
+    if (!status_failed(&status) || !job->is_reporter)
+        return;
+    char newest[256];
+    name_newest(job, newest, sizeof(newest));
+    progress_end_line(progress);
+    fprintf(stderr, "warning: no checkpoint at step %lld: %s%s\n",
+            (long long)job->step, status.message, newest);
 }
 
 /* One step and what follows it; *stop when the user asked for it. */
@@ -82,11 +118,26 @@ static Status advance(Job *job, Progress *progress, bool *stop)
         progress_step(progress, &m);
     if (signals & SIGNAL_NOT_FINITE)
         return not_finite(job);
+    *stop = (signals & SIGNAL_STOP) != 0;
     int64_t every = job->options->eval_every;
     if (job->has_validation && every && job->step % every == 0 &&
-        job->step != progress->last_step)
+        job->step != progress->last_step && !*stop)
         TRY(validate(job, progress));
-    *stop = (signals & SIGNAL_STOP) != 0;
+    save_now_and_then(job, progress);
+    return status_ok();
+}
+
+static Status finish(Job *job, Progress *progress, bool stopped)
+{
+    if (job->is_reporter)
+        progress_end_line(progress);
+    if (job->checkpoints.folder)
+        TRY(save(job));
+    if (stopped && job->is_reporter)
+        printf("stopped after step %lld%s\n", (long long)job->step,
+               job->checkpoints.folder ? "; --resume goes on from here" : "");
+    if (job->has_validation && !stopped)
+        TRY(validate(job, progress));
     return status_ok();
 }
 
@@ -95,13 +146,7 @@ static Status train(Job *job, Progress *progress)
     bool stop = false;
     while (job->step < progress->last_step && !stop)
         TRY(advance(job, progress, &stop));
-    if (job->is_reporter)
-        progress_end_line(progress);
-    if (stop && job->is_reporter)
-        printf("stopped after step %lld\n", (long long)job->step);
-    else if (job->has_validation && !stop)
-        TRY(validate(job, progress));
-    return status_ok();
+    return finish(job, progress, stop);
 }
 
 Status job_train(Job *job)
