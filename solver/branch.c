@@ -194,6 +194,7 @@ bool branch(Branching *b, Network *net, int32_t *choice, Arena networks,
         return false;
     int32_t *name;
     Network core = network_extract(&networks, net, &name);
+    b->work += core.work;
     if (core.n_nodes == 0) {
         b->cutoff = net->constant;
         network_recover(net, choice);

@@ -139,6 +139,7 @@ static void apply_price_change(Dual *dual, double *change)
         refund += product_up(change[r], dual->room[r]);
         change[r] += r > 0 ? change[r - 1] : 0;
     }
+    dual->work += 4 * net->n_rows;
     dual->constant -= refund;
     for (int32_t v = 0; v < net->n_nodes; v++)
         for (int64_t k = 0; k < net->nodes[v].intervals.count; k++) {
@@ -146,6 +147,7 @@ static void apply_price_change(Dual *dual, double *change)
             double price =
                 change[i->end - 1] - (i->begin > 0 ? change[i->begin - 1] : 0);
             double *p = dual->potential + dual->choice_first[v];
+            dual->work += net->nodes[v].n_choices;
             for (int32_t c = 0; price != 0 && c < net->nodes[v].n_choices; c++)
                 p[c] += product_down(price, i->usage[c]);
         }

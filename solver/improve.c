@@ -172,7 +172,6 @@ bool improver_round(Improver *m, Arena networks, Arena scratch)
                    .context = m->context,
                    .open_bound = NEVER};
     bool found = branch(&b, &part, choice, networks, scratch);
-    b.work += m->a->net->n_rows * 4 + m->a->net->n_nodes;
     m->work += b.work;
     m->worked[size] = m->worked[size] * 0.98 + (double)b.work;
     m->gained[size] *= 0.98;

@@ -70,6 +70,7 @@ static void store_interval(Network *net, NetworkNode *n, int32_t begin,
         most = larger(most, usage[i]);
     }
     take_off(net, begin, end, least);
+    net->work += 4 * n->n_choices;
     if (most > 0)
         *vector_push(net->arena, &n->intervals) =
             (UsageInterval){begin, end, usage};

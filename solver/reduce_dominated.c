@@ -72,7 +72,7 @@ static bool dominates(const Dominance *d, int32_t j, int32_t i)
         const double *column = v->cost + liked[e] * v->other;
         least += column[j * v->own] - column[i * v->own];
     }
-    d->net->work += d->n_views;
+    d->net->work += d->n_views + 1;
     if (least > 0 || !uses_no_more(d->n, j, i))
         return false;
     for (int32_t e = 0; e < d->n_views; e++) {

@@ -174,6 +174,7 @@ static bool remove_exceeding(Network *net, Arena scratch)
              k++) {
             const UsageInterval *i = &node->intervals.data[k];
             double most = least_room(&least, i->begin, i->end);
+            net->work += node->n_choices;
             for (int32_t c = 0; c < node->n_choices; c++)
                 if (i->usage[c] > most) {
                     keep[c] = false;
@@ -193,6 +194,7 @@ static bool remove_exceeding(Network *net, Arena scratch)
 bool reduce_rows(Network *net, Arena scratch)
 {
     Rows rows = count_rows(net, &scratch);
+    net->work += 16 * net->n_rows + net->n_nodes;
     bool *stays = arena_new(&scratch, bool, net->n_rows + 1);
     for (int32_t r = 0; r < net->n_rows; r++)
         if (rows.room[r] < 0) {

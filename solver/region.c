@@ -136,6 +136,7 @@ Network region_extract(Arena *arena, Arena scratch, const Assignment *a,
     int32_t count = segment_rows(a, nodes, n, segment, room, price, scratch);
     Network out = network_new(arena, n, count, room);
     memcpy(out.price, price, sizeof(double) * (size_t)count);
+    out.work += 8 * n_rows;
     for (int32_t k = 0; k < n; k++) {
         position[nodes[k]] = k;
         int32_t choices = a->net->nodes[nodes[k]].n_choices;

@@ -1,4 +1,15 @@
-/* Search: epochs of dual ascent, removal, local search, branching. */
+/* Search: epochs of dual ascent, removal, local search, branching.
+ *
+ * Two assignments are kept: the best, and the best that the passes of this
+ * epoch decoded.  The second may lie in another valley, so it gets a turn of
+ * local search of its own before it is given up.
+ *
+ * Narrowing: the choices whose marginal is near the bound make up most of any
+ * good assignment.  Branching over those alone (and the best) is fast and
+ * moves many nodes at once.  How near is learned: nearer when branching ran
+ * out of work, farther when it finished.  When nothing is left out, finishing
+ * is a proof.
+ */
 #include "solver/search.h"
 
 #include "solver/branch.h"
@@ -9,10 +20,9 @@
 #include <string.h>
 
 enum {
-    FIRST_PASSES = 600,
-    LATER_PASSES = 300,
-    STALE_ROUNDS = 400,   /* without a gain: time for another epoch */
-    SMALL_CHOICES = 4000, /* a core that branching may close */
+    PASSES = 400,
+    STALE_ROUNDS = 150, /* without a gain: time for something else */
+    FIRST_WORK = 100000000,
 };
 
 typedef struct Search {
@@ -22,6 +32,9 @@ typedef struct Search {
     int32_t *best;    /* [n_nodes] choice indices */
     double best_cost; /* NEVER: `best` is infeasible */
     double best_over; /* over-use of `best` while infeasible */
+    int32_t *fresh;   /* the cheapest feasible of this epoch's passes */
+    double fresh_cost;
+    double near; /* part of the gap that narrowing keeps */
     double bound;
     bool proved, stopped;
     int64_t work;
@@ -59,6 +72,11 @@ static void consider(Search *s, const Dual *dual, const double *usage)
     if (over > 0 && (s->best_cost < NEVER || over >= s->best_over))
         return;
     double cost = network_cost(s->core, dual->decoded);
+    if (over <= 0 && cost < s->fresh_cost) {
+        s->fresh_cost = cost;
+        memcpy(s->fresh, dual->decoded,
+               sizeof(int32_t) * (size_t)s->core->n_nodes);
+    }
     if (!(cost < s->best_cost))
         return;
     memcpy(s->best, dual->decoded, sizeof(int32_t) * (size_t)s->core->n_nodes);
@@ -93,40 +111,48 @@ static void ascend(Search *s, Dual *dual, int passes, Arena scratch)
     }
 }
 
-/* Removes what cannot be part of a cheaper assignment, but not the best. */
-static void remove_beyond_best(Search *s, const Dual *dual, Arena scratch)
+/* Keeps the choices with a marginal of at most `most`, those of the two
+ * assignments, and renumbers these. */
+static void keep_near(Network *net, const Dual *dual, double most,
+                      int32_t *best, int32_t *fresh, Arena scratch)
 {
-    Network *core = s->core;
-    for (int32_t v = 0; v < core->n_nodes; v++) {
+    for (int32_t v = 0; v < net->n_nodes; v++) {
         Arena inner = scratch;
-        int32_t n = core->nodes[v].n_choices, before = 0;
+        int32_t n = net->nodes[v].n_choices, *number;
         bool *keep = arena_new(&inner, bool, n);
+        number = arena_new(&inner, int32_t, n + 1);
         for (int32_t i = 0; i < n; i++) {
             double marginal = dual->marginal[dual->choice_first[v] + i];
-            keep[i] = i == s->best[v] || !(marginal > s->best_cost - s->unit);
-            before += keep[i] && i < s->best[v];
+            keep[i] = i == best[v] || i == fresh[v] || !(marginal > most);
+            number[i + 1] = number[i] + keep[i];
         }
-        network_keep(core, v, keep);
-        s->best[v] = before;
+        network_keep(net, v, keep);
+        best[v] = number[best[v]];
+        fresh[v] = number[fresh[v]];
     }
-    core->edge_queue.count = core->node_queue.count = 0;
+    net->edge_queue.count = net->node_queue.count = 0;
+    for (int64_t k = 0; k < net->edges.count; k++)
+        net->edges.data[k].queued = false;
+    for (int32_t v = 0; v < net->n_nodes; v++)
+        net->nodes[v].queued = false;
 }
 
-static void raise_bound(Search *s, int passes, Arena scratch)
+static void adopt_fresh(Search *s)
 {
-    Dual dual = dual_new(&scratch, s->core);
-    ascend(s, &dual, passes, scratch);
-    dual_bake(&dual, s->core);
-    if (s->best_cost < NEVER)
-        remove_beyond_best(s, &dual, scratch);
+    if (!(s->fresh_cost < s->best_cost))
+        return;
+    memcpy(s->best, s->fresh, sizeof(int32_t) * (size_t)s->core->n_nodes);
+    s->best_cost = s->fresh_cost;
+    tell(s);
 }
 
-/* Frees regions until many rounds in a row gain nothing. */
-static void lower_cost(Search *s, Arena networks, Arena scratch)
+/* Frees regions of x until many rounds in a row gain nothing. */
+static void lower_cost(Search *s, int32_t *x, double *cost, Arena networks,
+                       Arena scratch)
 {
     Assignment a = {.net = s->core,
                     .room = network_room(s->core, &networks),
-                    .x = s->best,
+                    .x = x,
                     .usage = arena_new(&networks, double, s->core->n_rows + 1)};
     assignment_refresh(&a);
     Improver m =
@@ -139,15 +165,17 @@ static void lower_cost(Search *s, Arena networks, Arena scratch)
         bool cheaper = improver_round(&m, networks, scratch);
         s->work += m.work - before;
         stale = cheaper ? 0 : stale + 1;
-        if (cheaper) {
-            s->best_cost = a.cost;
+        *cost = a.cost;
+        if (cheaper && x == s->best)
             tell(s);
-        }
+        else if (cheaper)
+            adopt_fresh(s);
     }
 }
 
-/* Branch and bound on the core, with a share of the work that is left. */
-static void close_gap(Search *s, int64_t work, Arena networks, Arena scratch)
+/* Branches over `net`, a part of the core with its labels, from the best. */
+static bool branch_part(Search *s, Network *net, int64_t work, double *open,
+                        Arena networks, Arena scratch)
 {
     const ChoiceOptions *o = s->options;
     Branching b = {.cutoff = s->best_cost,
@@ -156,64 +184,90 @@ static void close_gap(Search *s, int64_t work, Arena networks, Arena scratch)
                    .stopped = o->stopped,
                    .context = o->context,
                    .open_bound = NEVER};
-    int32_t n = s->core->n_nodes, *name;
-    int32_t *label = arena_new(&networks, int32_t, n);
-    Network copy = network_extract(&networks, s->core, &name);
-    for (int32_t v = 0; v < n; v++)
-        memcpy(label + v, &s->core->nodes[v].label[s->best[v]], sizeof *label);
-    bool found = branch(&b, &copy, label, networks, scratch);
+    int32_t *label = arena_new(&networks, int32_t, s->core->n_nodes);
+    bool found = branch(&b, net, label, networks, scratch);
     s->work += b.work;
-    for (int32_t v = 0; found && v < n; v++)
+    for (int32_t v = 0; found && v < s->core->n_nodes; v++)
         for (int32_t i = 0; i < s->core->nodes[v].n_choices; i++)
             if (s->core->nodes[v].label[i] == label[v])
                 s->best[v] = i;
-    if (found)
+    if (found) {
         s->best_cost = b.cutoff;
-    if (!b.exhausted) {
-        s->proved = true;
-        s->bound = larger(s->bound, smaller(b.cutoff, s->best_cost));
-    } else {
-        s->bound = larger(s->bound, smaller(b.open_bound, s->best_cost));
-    }
-    if (found || s->proved)
         tell(s);
-}
-
-static int64_t count_choices(const Network *net)
-{
-    int64_t n = 0;
-    for (int32_t v = 0; v < net->n_nodes; v++)
-        n += net->nodes[v].n_choices;
-    return n;
-}
-
-static void run_epochs(Search *s, Arena networks, Arena scratch)
-{
-    int64_t branch_work = 50000000;
-    close_gap(s, branch_work, networks, scratch);
-    for (int epoch = 0; !out_of_work(s); epoch++) {
-        raise_bound(s, epoch == 0 ? FIRST_PASSES : LATER_PASSES, scratch);
-        if (s->best_cost == NEVER && !out_of_work(s)) {
-            Assignment a = {
-                .net = s->core,
-                .room = network_room(s->core, &scratch),
-                .x = s->best,
-                .usage = arena_new(&scratch, double, s->core->n_rows + 1)};
-            assignment_refresh(&a);
-            s->work += repair(&a, s->unit, s->bound, s->options, s->draws++,
-                              networks, scratch);
-            if (assignment_over_use(&a) <= 0) {
-                s->best_cost = a.cost;
-                tell(s);
-            }
-        }
-        if (s->best_cost < NEVER)
-            lower_cost(s, networks, scratch);
-        if (count_choices(s->core) <= SMALL_CHOICES && !out_of_work(s)) {
-            branch_work *= 4;
-            close_gap(s, branch_work, networks, scratch);
-        }
     }
+    *open = smaller(b.exhausted ? b.open_bound : NEVER, s->best_cost);
+    return !b.exhausted;
+}
+
+static void close_core(Search *s, int64_t work, Arena networks, Arena scratch)
+{
+    int32_t *name;
+    double open;
+    Network copy = network_extract(&networks, s->core, &name);
+    bool finished = branch_part(s, &copy, work, &open, networks, scratch);
+    s->bound = larger(s->bound, open);
+    s->proved |= finished;
+    tell(s);
+}
+
+static void narrow(Search *s, const Dual *dual, Arena networks, Arena scratch)
+{
+    int32_t n = s->core->n_nodes, *name;
+    double gap = s->best_cost - dual->constant, open;
+    int32_t *best = arena_new(&scratch, int32_t, n);
+    int32_t *fresh = arena_new(&scratch, int32_t, n);
+    memcpy(best, s->best, sizeof(int32_t) * (size_t)n);
+    memcpy(fresh, s->fresh, sizeof(int32_t) * (size_t)n);
+    Network part = network_extract(&networks, s->core, &name);
+    keep_near(&part, dual, dual->constant + s->near * gap, best, fresh,
+              scratch);
+    bool finished = branch_part(s, &part, FIRST_WORK + s->work / 4, &open,
+                                networks, scratch);
+    if (finished && s->near >= 1) {
+        s->bound = larger(s->bound, open);
+        s->proved = true;
+        tell(s);
+    }
+    s->near = finished ? smaller(1, s->near * 2) : s->near * 0.6;
+}
+
+static void find_first(Search *s, Arena networks, Arena scratch)
+{
+    Assignment a = {.net = s->core,
+                    .room = network_room(s->core, &networks),
+                    .x = s->best,
+                    .usage = arena_new(&networks, double, s->core->n_rows + 1)};
+    assignment_refresh(&a);
+    s->work += repair(&a, s->unit, s->bound, s->options, s->draws++, networks,
+                      scratch);
+    if (assignment_over_use(&a) > 0)
+        return;
+    s->best_cost = a.cost;
+    tell(s);
+}
+
+/* One epoch; the dual lives in `scratch` until narrowing is done. */
+static void run_epoch(Search *s, Arena networks, Arena scratch)
+{
+    Dual dual = dual_new(&scratch, s->core);
+    s->fresh_cost = NEVER;
+    ascend(s, &dual, PASSES, scratch);
+    dual_bake(&dual, s->core);
+    if (s->best_cost == NEVER && !out_of_work(s))
+        find_first(s, networks, scratch);
+    if (s->best_cost == NEVER || out_of_work(s))
+        return;
+    if (s->fresh_cost == NEVER || s->fresh_cost == s->best_cost) {
+        lower_cost(s, s->best, &s->best_cost, networks, scratch);
+        memcpy(s->fresh, s->best, sizeof(int32_t) * (size_t)s->core->n_nodes);
+    } else {
+        lower_cost(s, s->fresh, &s->fresh_cost, networks, scratch);
+        adopt_fresh(s);
+    }
+    narrow(s, &dual, networks, scratch);
+    keep_near(s->core, &dual, s->best_cost - s->unit, s->best, s->fresh,
+              scratch);
+    lower_cost(s, s->best, &s->best_cost, networks, scratch);
 }
 
 SearchResult search(Network *core, double unit, const ChoiceOptions *options,
@@ -225,10 +279,14 @@ SearchResult search(Network *core, double unit, const ChoiceOptions *options,
                 .unit = unit,
                 .options = options,
                 .best = arena_new(&own, int32_t, core->n_nodes),
+                .fresh = arena_new(&own, int32_t, core->n_nodes),
                 .best_cost = NEVER,
                 .best_over = NEVER,
+                .near = 0.05,
                 .bound = -NEVER};
-    run_epochs(&s, networks, scratch);
+    close_core(&s, FIRST_WORK, networks, scratch);
+    while (!out_of_work(&s))
+        run_epoch(&s, networks, scratch);
     for (int32_t v = 0; v < core->n_nodes; v++)
         label[v] = core->nodes[v].label[s.best[v]];
     return (SearchResult){s.best_cost < NEVER, s.proved, s.best_cost, s.bound,

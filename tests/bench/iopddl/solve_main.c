@@ -1,4 +1,7 @@
 /* dnnc solve as a program of its own, for the bench and the golden tests. */
 #include "driver/solve.h"
 
-int main(int argc, char **argv) { return command_solve(argc, argv); }
+int main(int argc, char **argv)
+{
+    return command_solve(argc, argv);
+}
