@@ -42,7 +42,9 @@ enum { PROGRAM_VERSION = 1 };
 
 typedef enum BufferClass {
     BUFFER_VARIABLE, /* a variable's block; lives as long as the job */
-    BUFFER_INPUT,    /* filled by the data loader before the segment runs */
+    BUFFER_INPUT,    /* filled by the data loader: split over microbatches,
+                        before each one's first task; else before the step
+                        (eval: after eval_begin, before the batch) */
     BUFFER_SAVED, /* forward -> backward, one slot per microbatch in flight */
     BUFFER_STEP,  /* per step: hoisted copies, accumulated gradients */
     BUFFER_TEMPORARY, /* inside one run of a segment */

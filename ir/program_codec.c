@@ -339,7 +339,7 @@ static void visit_input(Codec *c, ProgramInput *i)
 
 static void visit_output(Codec *c, ProgramOutput *o)
 {
-    VISIT_ENUM(c, o->kind, OutputKind, OUTPUT_INIT + 1);
+    VISIT_ENUM(c, o->kind, OutputKind, OUTPUT_GRADIENT + 1);
     visit_str(c, &o->name);
     visit_type(c, &o->type);
     visit_bool(c, &o->eval);
