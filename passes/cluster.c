@@ -286,6 +286,26 @@ static int32_t layer_of_rest(const Node *node, const int32_t *layer)
     return least == LAYER_NONE ? 0 : least;
 }
 
+/* Gradients flow from later layers to earlier ones.  Where simplification has
+ * merged equal nodes, one may stand in an earlier layer than a node that reads
+ * it: it moves there. */
+static void order_gradients(const Graph *graph, const bool *is_free,
+                            int32_t *layer)
+{
+    for (int32_t i = (int32_t)graph->nodes.count - 1; i > 0; i--) {
+        const Node *node = &graph->nodes.data[i];
+        if (node->region != REGION_BACKWARD || is_free[i])
+            continue;
+        for (int32_t k = 0; k < node->n_operands; k++) {
+            int32_t operand = node->operands[k].index;
+            if (graph_node(graph, node->operands[k])->region ==
+                    REGION_BACKWARD &&
+                !is_free[operand] && layer[operand] < layer[i])
+                layer[operand] = layer[i];
+        }
+    }
+}
+
 /* By node; NULL after diagnostics. */
 static int32_t *layers_of_items_by_node(Line *line, const PassOptions *options,
                                         Arena *arena, Arena scratch)
@@ -323,6 +343,7 @@ static int32_t *layers_of_nodes(const Graph *graph, const PassOptions *options,
         if (layer[i] == LAYER_NONE && !line.is_free[i])
             layer[i] = layer_of_rest(&graph->nodes.data[i], layer);
     }
+    order_gradients(graph, line.is_free, layer);
     return layer;
 }
 
