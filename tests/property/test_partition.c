@@ -1,0 +1,252 @@
+/* Partitioned == whole: random models under random legal plans, executed on
+ * the virtual cluster and compared with the interpreter's training.
+ *
+ *     test_partition [--draws N] [--seed S] [--verbose]
+ *
+ * Compared are the first values of all variables (exactly), the losses,
+ * metrics and variables of a few steps, and an evaluation whose last batch is
+ * short.
+ */
+#include "passes/pass.h"
+#include "passes/program_build.h"
+#include "tests/numeric/random_graph.h"
+#include "tests/oracle/trainer.h"
+#include "tests/property/random_plan.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { STEPS = 2 };
+static const double TOLERANCE = 2e-5;
+
+typedef struct Case {
+    uint64_t seed;
+    RandomModel model;
+    GraphSet set;
+    Plan plan;
+    Mesh mesh;
+    Program program;
+    ProgramCode code;
+    int64_t batch;
+    Str failure;
+    Arena *arena;
+} Case;
+
+static bool fail(Case *c, const char *what, double got, double wanted)
+{
+    c->failure = str_format(c->arena, "seed %llu: %s: %.9g, expected %.9g",
+                            (unsigned long long)c->seed, what, got, wanted);
+    return false;
+}
+
+static bool draw_case(Case *c, Arena scratch)
+{
+    Random random = {c->seed, 0};
+    static const int64_t BATCHES[] = {4, 6, 8, 12};
+    c->batch = BATCHES[random_between(&random, 0, 3)];
+    RandomModelOptions options = {
+        .n_steps = (int32_t)random_between(&random, 1, 10),
+        .batch = c->batch,
+        .dropout = random_chance(&random, 30),
+        .images = random_chance(&random, 25),
+    };
+    c->model = random_model(&random, &options, c->arena);
+    c->set = c->model.set;
+    Training training = {
+        .optimizer =
+            random_chance(&random, 70) ? OPTIMIZER_SGD : OPTIMIZER_ADAMW,
+        .momentum = random_chance(&random, 50) ? 0.9 : 0,
+        .beta1 = 0.9,
+        .beta2 = 0.99,
+        .epsilon = 0.1,
+        .decay = 0.01,
+        .learning_rate = {SCHEDULE_CONSTANT, .peak = 0.05},
+        .clip_norm = random_chance(&random, 50) ? 0.5 : 0,
+        .batch = c->batch,
+    };
+    Diagnostics diagnostics = diagnostics_new(c->arena);
+    PassOptions passes = {.training = &training,
+                          .n_layers = (int32_t)random_between(&random, 1, 5),
+                          .diagnostics = &diagnostics};
+    if (!pass_run_all(&c->set, &passes, c->arena, scratch))
+        return fail(c, "the passes refuse the model", 0, 0);
+    RandomPlanOptions plan_options = {0};
+    c->plan = random_plan(&random, &plan_options, &c->set, c->arena, &c->mesh);
+    ProgramExcess excess;
+    Str fault = program_build(&c->set, &c->plan, &c->mesh, c->arena,
+                              &c->program, &c->code, &excess);
+    if (fault.length)
+        return fail(c, fault.data, 0, 0);
+    return true;
+}
+
+static double relative_error(const Tensor *got, const Tensor *wanted)
+{
+    double difference = 0, square = 0;
+    if (got->type.dtype == DTYPE_I32)
+        return memcmp(got->data, wanted->data,
+                      (size_t)type_bytes(&got->type)) != 0;
+    for (int64_t i = 0; i < shape_count(&got->type.shape); i++) {
+        double x = (double)tensor_f32(*got)[i],
+               y = (double)tensor_f32(*wanted)[i];
+        if (!isfinite(x))
+            return INFINITY;
+        difference += (x - y) * (x - y);
+        square += y * y;
+    }
+    return sqrt(difference) / (1e-3 + sqrt(square));
+}
+
+static bool compare_variables(Case *c, VirtualCluster *cluster,
+                              const Trainer *trainer, double tolerance)
+{
+    for (int32_t v = 0; v < c->program.variables.count; v++) {
+        Arena scratch = *c->arena;
+        Tensor value;
+        Status status = cluster_read_variable(cluster, v, &scratch, &value);
+        if (status_failed(&status)) {
+            Str message = str_from(status.message);
+            c->failure =
+                str_format(c->arena, "seed %llu: %.*s",
+                           (unsigned long long)c->seed, STR_ARG(message));
+            return false;
+        }
+        double error = relative_error(&value, &trainer->variables[v]);
+        if (!(error <= tolerance))
+            return fail(c, c->program.variables.data[v].name.data, error, 0);
+    }
+    return true;
+}
+
+/* The oracle's losses and metrics, in the order of the program's outputs. */
+static int64_t oracle_scalars(const Trainer *trainer, const Graph *graph,
+                              const Tensor *inputs, double *scalars,
+                              Arena scratch)
+{
+    Tensor *values = trainer_values(trainer, graph, inputs, &scratch);
+    int64_t n = 0;
+    for (int64_t i = 0; i < graph->outputs.count; i++) {
+        const Output *output = &graph->outputs.data[i];
+        if (output->kind == OUTPUT_LOSS || output->kind == OUTPUT_METRIC)
+            scalars[n++] = (double)*tensor_f32(values[output->node.index]);
+    }
+    return n;
+}
+
+static bool compare_scalars(Case *c, const char *what, const double *got,
+                            const double *wanted, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (!(fabs(got[i] - wanted[i]) <= TOLERANCE * (1 + fabs(wanted[i]))))
+            return fail(c, what, got[i], wanted[i]);
+    return true;
+}
+
+/* The inputs with samples [first, batch) replaced by sample 0. */
+static Tensor *with_tail_of_first(const Case *c, int64_t first, Arena *arena)
+{
+    int64_t n = c->set.eval->inputs.count;
+    Tensor *inputs = arena_new(arena, Tensor, n);
+    for (int64_t i = 0; i < n; i++) {
+        const Tensor *whole = &c->model.inputs[i];
+        int64_t bytes = type_bytes(&whole->type) / c->batch;
+        inputs[i] = tensor_new(arena, whole->type);
+        for (int64_t s = 0; s < c->batch; s++)
+            memcpy((char *)inputs[i].data + s * bytes,
+                   (char *)whole->data + (s < first ? s : 0) * bytes,
+                   (size_t)bytes);
+    }
+    return inputs;
+}
+
+/* Means over a batch are linear in its samples, so a batch of which `count`
+ * samples are real is one whose tail repeats sample 0, less that tail. */
+static bool compare_eval(Case *c, VirtualCluster *cluster,
+                         const Trainer *trainer, int64_t count)
+{
+    Arena scratch = *c->arena;
+    double whole[8], first[8], got[8], tail = (double)(c->batch - count);
+    int64_t n =
+        oracle_scalars(trainer, c->set.eval,
+                       with_tail_of_first(c, count, &scratch), whole, scratch);
+    oracle_scalars(trainer, c->set.eval, with_tail_of_first(c, 1, &scratch),
+                   first, scratch);
+    for (int64_t i = 0; i < n; i++)
+        whole[i] -= tail / (double)c->batch * first[i];
+    VirtualCluster *running = cluster;
+    Status status = cluster_eval(running, c->model.inputs, count, got);
+    if (status_failed(&status)) {
+        c->failure = str_format(c->arena, "seed %llu: eval: %s",
+                                (unsigned long long)c->seed, status.message);
+        return false;
+    }
+    return compare_scalars(c, "eval", got, whole, n);
+}
+
+static bool run_case(Case *c, Arena scratch)
+{
+    Trainer trainer;
+    trainer_init(&trainer, &c->set, c->seed, c->arena, scratch);
+    VirtualCluster *cluster =
+        cluster_new(c->arena, &c->program, &c->code, c->seed);
+    Status status = cluster_init(cluster);
+    if (!status_failed(&status) && !compare_variables(c, cluster, &trainer, 0))
+        return false;
+    for (int64_t step = 0; step < STEPS && !status_failed(&status); step++) {
+        double wanted[8], got[8];
+        int64_t n = oracle_scalars(&trainer, c->set.train, c->model.inputs,
+                                   wanted, scratch);
+        trainer_step(&trainer, c->model.inputs, scratch);
+        status = cluster_step(cluster, c->model.inputs, step, got);
+        if (!status_failed(&status) &&
+            (!compare_scalars(c, "train", got, wanted, n) ||
+             !compare_variables(c, cluster, &trainer, TOLERANCE)))
+            return false;
+    }
+    if (status_failed(&status)) {
+        c->failure = str_format(c->arena, "seed %llu: %s",
+                                (unsigned long long)c->seed, status.message);
+        return false;
+    }
+    return compare_eval(c, cluster, &trainer, c->batch) &&
+           compare_eval(c, cluster, &trainer, c->batch - 1);
+}
+
+int main(int argc, char **argv)
+{
+    int64_t draws = 200;
+    uint64_t first = 1;
+    bool verbose = false;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--draws") == 0 && i + 1 < argc)
+            draws = atoll(argv[++i]);
+        else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc)
+            first = (uint64_t)atoll(argv[++i]);
+        else if (strcmp(argv[i], "--verbose") == 0)
+            verbose = true;
+    }
+    ArenaMemory memory;
+    Arena arena = arena_reserve(&memory, (int64_t)1 << 34, NULL);
+    int64_t failures = 0;
+    for (int64_t i = 0; i < draws; i++) {
+        Arena perm = arena;
+        Arena scratch = arena_split(&perm);
+        Case c = {.seed = first + (uint64_t)i, .arena = &perm};
+        bool good = draw_case(&c, scratch);
+        if (good && verbose) {
+            Str text = program_print(&perm, &c.program);
+            fwrite(text.data, 1, (size_t)text.length, stdout);
+        }
+        if (good)
+            good = run_case(&c, scratch);
+        if (!good) {
+            printf("%.*s\n", STR_ARG(c.failure));
+            failures++;
+        }
+    }
+    printf("%lld draws, %lld failures\n", (long long)draws,
+           (long long)failures);
+    return failures != 0;
+}
