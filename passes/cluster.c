@@ -1,22 +1,24 @@
 /* Cluster: groups the nodes of a training graph into layers.
  *
- * Alpa's operator clustering (OSDI'22, section 5.2): forward nodes, in graph
- * order, are a line that is cut into L runs of about equal work, so that the
- * most bytes that a run receives are least (solver/segment.h).  A cut may lie
- * once between two contractions, where the fewest bytes cross: all else is
- * little work, and moving it across a cut changes nothing but bytes.
+ * Alpa's operator clustering (OSDI'22, section 5.2): forward nodes that depend
+ * on an input, in graph order, are a line that is cut into L runs of about
+ * equal work, so that the most bytes that a run receives are least
+ * (solver/segment.h).  A cut may lie once between two contractions, where the
+ * fewest bytes cross: all else is little work, and moving it across a cut
+ * changes nothing but bytes.
  *
  * L, unless given, is the one of 1 ... LAYERS_MAX with the largest share of
  * layers that repeat an earlier one (equal layers are planned once), the
- * greatest of these: a transformer is cut along its blocks, a model that
- * repeats nothing into as many layers as it may.
+ * greatest of these, among those whose cuts cost at most BYTES_RATIO_MAX times
+ * the fewest bytes: a transformer is cut along its blocks, a model that repeats
+ * nothing into as many layers as its cuts allow.
  *
  * A plan that is given says the layers instead.
  *
  * Then everything else follows: a variable takes the layer of its first
- * forward user; backward nodes that of their forward node; update nodes that
- * of their variable.  What every stage computes for itself (passes/layer.h)
- * has LAYER_NONE.
+ * forward reader, and so does what depends on variables alone; backward nodes
+ * that of their forward node; update nodes that of their variable.  What every
+ * stage computes for itself (passes/layer.h) has LAYER_NONE.
  */
 #include "passes/layer.h"
 #include "passes/pass.h"
@@ -24,7 +26,11 @@
 
 #include <stddef.h>
 
-enum { LAYERS_MAX = 16, NOT_AN_ITEM = -1 };
+enum {
+    LAYERS_MAX = 16,
+    BYTES_RATIO_MAX = 2, /* more layers may cost this much more bytes */
+    NOT_AN_ITEM = -1,
+};
 
 /* How far above the average a layer's work may be where cuts allow it. */
 static const double TOLERANCE = 0.5;
@@ -32,7 +38,7 @@ static const double TOLERANCE = 0.5;
 /* The forward nodes to be cut, and the groups between possible cuts. */
 typedef struct Line {
     const Graph *graph;
-    bool *is_free; /* by node */
+    bool *is_free, *is_item; /* by node */
     int32_t n_items;
     NodeId *items;
     int32_t *item_of; /* by node */
@@ -46,14 +52,14 @@ static void find_items(Line *line, Arena *arena)
 {
     const Graph *graph = line->graph;
     line->is_free = arena_new(arena, bool, graph->nodes.count);
+    line->is_item = layer_items(graph, arena);
     line->items = arena_new(arena, NodeId, graph->nodes.count);
     line->item_of = arena_new(arena, int32_t, graph->nodes.count);
     for (int32_t i = 0; i < graph->nodes.count; i++) {
         const Node *node = &graph->nodes.data[i];
-        line->item_of[i] = NOT_AN_ITEM;
         line->is_free[i] = i == 0 || layer_is_free(graph, node, line->is_free);
-        if (node->region != REGION_FORWARD || node->op == OP_VARIABLE ||
-            line->is_free[i])
+        line->item_of[i] = NOT_AN_ITEM;
+        if (!line->is_item[i])
             continue;
         line->item_of[i] = line->n_items;
         line->items[line->n_items++] = (NodeId){i};
@@ -87,7 +93,8 @@ static int64_t *crossing_bytes(const Line *line, Arena *arena)
 }
 
 /* Items between two cuts that may be made.  Within a gap from one contraction
- * to the next, the last position of those that the fewest bytes cross. */
+ * to the next, the cut is where the fewest bytes cross: at the first such
+ * place, but behind what follows there without more bytes (bias, relu). */
 static void find_groups(Line *line, Arena *arena, Arena scratch)
 {
     line->group_of = arena_new(arena, int32_t, line->n_items);
@@ -95,7 +102,9 @@ static void find_groups(Line *line, Arena *arena, Arena scratch)
     bool *begins = arena_new(&scratch, bool, line->n_items + 1);
     int32_t best = 0; /* 0: before the first contraction */
     for (int32_t j = 0; j < line->n_items; j++) {
-        if (best > 0 && crossing[j] <= crossing[best])
+        bool is_less = crossing[j] < crossing[best];
+        bool is_next = crossing[j] == crossing[best] && best == j - 1;
+        if (best > 0 && (is_less || is_next))
             best = j;
         if (!op_has(item_node(line, j)->op, TRAIT_CONTRACTION))
             continue;
@@ -211,14 +220,32 @@ static int32_t distinct_layers(const Line *line, const int32_t *layer,
     return (int32_t)seen.entries.count;
 }
 
+/* The cuts into 1 ... most layers; *least_bytes: the smallest that a layer has
+ * to receive when there are two or more. */
+static SegmentCut *all_cuts(const SegmentProblem *p, int32_t most,
+                            int64_t *least_bytes, Arena *arena, Arena scratch)
+{
+    SegmentCut *cuts = arena_new(arena, SegmentCut, most + 1);
+    *least_bytes = INT64_MAX;
+    for (int32_t n = 1; n <= most; n++) {
+        cuts[n] = cut_into(*p, n, arena, scratch);
+        if (n > 1 && cuts[n].most_bytes < *least_bytes)
+            *least_bytes = cuts[n].most_bytes;
+    }
+    return cuts;
+}
+
 static int32_t *choose_layers(const Line *line, const SegmentProblem *p,
                               Arena *arena, Arena scratch)
 {
     int32_t *best = NULL, best_n = 1, best_repeated = -1;
     int32_t most = line->n_groups < LAYERS_MAX ? line->n_groups : LAYERS_MAX;
+    int64_t least_bytes;
+    SegmentCut *cuts = all_cuts(p, most, &least_bytes, arena, scratch);
     for (int32_t n = most; n >= 1; n--) {
-        SegmentCut cut = cut_into(*p, n, arena, scratch);
-        int32_t *layer = layers_of_items(line, &cut, arena);
+        if (n > 1 && cuts[n].most_bytes / BYTES_RATIO_MAX > least_bytes)
+            continue;
+        int32_t *layer = layers_of_items(line, &cuts[n], arena);
         int32_t repeated = n - distinct_layers(line, layer, scratch);
         if (best && repeated * best_n <= best_repeated * n)
             continue;
@@ -244,45 +271,73 @@ static int32_t *cluster_items(Line *line, int32_t n_layers, Arena *arena,
 
 /* -- everything else ------------------------------------------------------- */
 
-/* Variables: the layer of the first item that reads them, optimizer state its
- * parameter's, and the first layer where nothing says otherwise. */
-static void place_variables(const Line *line, int32_t *layer)
+static int32_t earlier(int32_t a, int32_t b)
+{
+    return a == LAYER_NONE || (b != LAYER_NONE && b < a) ? b : a;
+}
+
+/* By node: the first layer whose items read it, directly or through forward
+ * nodes that depend on variables alone. */
+static int32_t *first_readers(const Line *line, const int32_t *layer,
+                              Arena *arena)
 {
     const Graph *graph = line->graph;
-    for (int32_t i = (int32_t)graph->nodes.count - 1; i > 0; i--) {
+    int32_t *first = arena_new(arena, int32_t, graph->nodes.count);
+    for (int64_t i = 0; i < graph->nodes.count; i++)
+        first[i] = LAYER_NONE;
+    for (int64_t i = graph->nodes.count - 1; i > 0; i--) {
         const Node *node = &graph->nodes.data[i];
+        int32_t own = line->is_item[i] ? layer[i] : first[i];
         for (int32_t k = 0; k < node->n_operands; k++) {
-            NodeId operand = node->operands[k];
-            if (line->item_of[i] != NOT_AN_ITEM &&
-                graph_node(graph, operand)->op == OP_VARIABLE)
-                layer[operand.index] = layer[i];
+            int32_t *reader = &first[node->operands[k].index];
+            if (node->region == REGION_FORWARD)
+                *reader = earlier(*reader, own);
         }
     }
+    return first;
+}
+
+/* Variables: the layer of their first forward reader, optimizer state its
+ * parameter's, and the first layer where nothing says otherwise. */
+static void place_variables(const Line *line, int32_t *layer, Arena scratch)
+{
+    const Graph *graph = line->graph;
+    int32_t *first = first_readers(line, layer, &scratch);
     for (int64_t v = 0; v < graph->variables.count; v++) {
         const Variable *variable = &graph->variables.data[v];
-        if (!node_is(variable->node))
+        int32_t own = variable->node.index;
+        if (own == 0)
             continue;
-        int32_t *own = &layer[variable->node.index];
-        if (variable->of >= 0)
-            *own = layer[graph->variables.data[variable->of].node.index];
-        if (*own == LAYER_NONE)
-            *own = 0;
+        layer[own] = variable->of >= 0
+                         ? layer[graph->variables.data[variable->of].node.index]
+                         : first[own];
+        if (layer[own] == LAYER_NONE)
+            layer[own] = 0;
     }
 }
 
-/* The forward node (or variable) a node belongs to; where simplification has
- * left none, the earliest of the layers that it reads. */
+static int32_t latest_operand(const Node *node, const int32_t *layer)
+{
+    int32_t latest = 0;
+    for (int32_t k = 0; k < node->n_operands; k++) {
+        int32_t of_operand = layer[node->operands[k].index];
+        latest = of_operand > latest ? of_operand : latest;
+    }
+    return latest;
+}
+
+/* A forward node that depends on variables alone: the last of their layers.
+ * Others: the layer of the forward node (or variable) they belong to; where
+ * simplification has left none, the earliest of the layers that they read. */
 static int32_t layer_of_rest(const Node *node, const int32_t *layer)
 {
+    if (node->region == REGION_FORWARD)
+        return latest_operand(node, layer);
     if (layer[node->forward.index] != LAYER_NONE)
         return layer[node->forward.index];
     int32_t least = LAYER_NONE;
-    for (int32_t k = 0; k < node->n_operands; k++) {
-        int32_t of_operand = layer[node->operands[k].index];
-        if (least == LAYER_NONE ||
-            (of_operand != LAYER_NONE && of_operand < least))
-            least = of_operand;
-    }
+    for (int32_t k = 0; k < node->n_operands; k++)
+        least = earlier(least, layer[node->operands[k].index]);
     return least == LAYER_NONE ? 0 : least;
 }
 
@@ -311,13 +366,9 @@ static int32_t *layers_of_items_by_node(Line *line, const PassOptions *options,
                                         Arena *arena, Arena scratch)
 {
     int64_t n_nodes = line->graph->nodes.count;
-    if (options->plan) {
-        bool *is_item = arena_new(&scratch, bool, n_nodes);
-        for (int32_t j = 0; j < line->n_items; j++)
-            is_item[line->items[j].index] = true;
-        return layer_of_plan(line->graph, options->plan, is_item,
+    if (options->plan)
+        return layer_of_plan(line->graph, options->plan, line->is_item,
                              options->diagnostics, arena);
-    }
     Arena inner = arena_split(&scratch);
     int32_t *of_item =
         line->n_items == 0
@@ -338,7 +389,7 @@ static int32_t *layers_of_nodes(const Graph *graph, const PassOptions *options,
     int32_t *layer = layers_of_items_by_node(&line, options, arena, scratch);
     if (!layer)
         return NULL;
-    place_variables(&line, layer);
+    place_variables(&line, layer, scratch);
     for (int32_t i = 1; i < graph->nodes.count; i++) {
         if (layer[i] == LAYER_NONE && !line.is_free[i])
             layer[i] = layer_of_rest(&graph->nodes.data[i], layer);

@@ -18,17 +18,34 @@ bool layer_is_free(const Graph *graph, const Node *node, const bool *is_free)
     return true;
 }
 
+bool *layer_items(const Graph *graph, Arena *arena)
+{
+    bool *depends = arena_new(arena, bool, graph->nodes.count);
+    bool *is_item = arena_new(arena, bool, graph->nodes.count);
+    for (int64_t i = 1; i < graph->nodes.count; i++) {
+        const Node *node = &graph->nodes.data[i];
+        depends[i] = node->op == OP_INPUT;
+        for (int32_t k = 0; k < node->n_operands; k++)
+            depends[i] |= depends[node->operands[k].index];
+        is_item[i] = depends[i] && node->region == REGION_FORWARD &&
+                     node->op != OP_INPUT && node->op != OP_WORLD_SUM &&
+                     node->op != OP_COPY;
+    }
+    return is_item;
+}
+
 /* -- layers that a plan names ---------------------------------------------- */
 
 static bool read_layer(const Graph *graph, const Plan *plan, int32_t index,
-                       int32_t *layer, Diagnostics *diagnostics)
+                       const bool *is_item, int32_t *layer,
+                       Diagnostics *diagnostics)
 {
     const PlanLayer *row = &plan->layers.data[index];
     int64_t n_before = diagnostics->list.count;
     for (int64_t i = 0; i < row->paths.count; i++) {
         Str path = row->paths.data[i];
         const int64_t *found = map_find(&graph->paths, path);
-        if (!found)
+        if (!found || !is_item[*found])
             diagnose(diagnostics, (Span){0}, plan_layer_unknown,
                      STR_ARG(row->name), STR_ARG(path));
         else if (layer[*found] != LAYER_NONE)
@@ -64,19 +81,18 @@ int32_t *layer_of_plan(const Graph *graph, const Plan *plan,
     for (int64_t i = 0; i < graph->nodes.count; i++)
         layer[i] = LAYER_NONE;
     for (int32_t l = 0; l < plan->layers.count; l++)
-        is_legal &= read_layer(graph, plan, l, layer, diagnostics);
+        is_legal &= read_layer(graph, plan, l, is_item, layer, diagnostics);
     for (int64_t i = 1; i < graph->nodes.count; i++) {
         const Node *node = &graph->nodes.data[i];
-        if (is_item[i] && layer[i] == LAYER_NONE) {
+        if (!is_item[i])
+            continue;
+        if (layer[i] == LAYER_NONE) {
             diagnose(diagnostics, node->span, plan_layer_missing,
                      STR_ARG(node->path));
             is_legal = false;
         }
-        if (!is_item[i])
-            layer[i] = LAYER_NONE;
-        else
-            is_legal &=
-                check_order(graph, node, layer[i], is_item, layer, diagnostics);
+        is_legal &=
+            check_order(graph, node, layer[i], is_item, layer, diagnostics);
     }
     return is_legal ? layer : NULL;
 }
@@ -110,21 +126,15 @@ static Str binding_of(Str path)
     return (Str){path.data, first};
 }
 
-/* Copies are not named: passes/copies.c makes them from the layers. */
-static bool is_forward(const Node *node)
-{
-    return node->region == REGION_FORWARD && node->op != OP_VARIABLE &&
-           node->op != OP_COPY && node->layer != LAYER_NONE;
-}
-
 /* Named by the bindings of its first and last contraction, or of its first
  * node when it has none. */
-static Str layer_name(const Graph *graph, int32_t layer, Arena *arena)
+static Str layer_name(const Graph *graph, const bool *is_item, int32_t layer,
+                      Arena *arena)
 {
     Str any = {0}, first = {0}, last = {0};
     for (int64_t i = 1; i < graph->nodes.count; i++) {
         const Node *node = &graph->nodes.data[i];
-        if (!is_forward(node) || node->layer != layer)
+        if (!is_item[i] || node->layer != layer)
             continue;
         Str binding = binding_of(node->path);
         if (any.length == 0)
@@ -145,13 +155,14 @@ static Str layer_name(const Graph *graph, int32_t layer, Arena *arena)
 void layer_describe(const Graph *graph, Arena *arena, Plan *plan)
 {
     int32_t n = layer_count(graph);
+    bool *is_item = layer_items(graph, arena);
     int64_t base = plan->layers.count;
     for (int32_t layer = 0; layer < n; layer++)
         vector_push(arena, &plan->layers)->name =
-            layer_name(graph, layer, arena);
+            layer_name(graph, is_item, layer, arena);
     for (int64_t i = 1; i < graph->nodes.count; i++) {
         const Node *node = &graph->nodes.data[i];
-        if (!is_forward(node))
+        if (!is_item[i])
             continue;
         PlanLayer *layer = &plan->layers.data[base + node->layer];
         *vector_push(arena, &layer->paths) = node->path;

@@ -13,6 +13,10 @@
  * `is_free` holds the answers for all earlier nodes. */
 bool layer_is_free(const Graph *graph, const Node *node, const bool *is_free);
 
+/* By node: the nodes that layers are made of: forward nodes that depend on an
+ * input, but for copies.  Everything else follows them. */
+bool *layer_items(const Graph *graph, Arena *arena);
+
 /* By node: the layer in which `plan` names it, LAYER_NONE where is_item is
  * false.  A node that the plan names not at all, twice or against the flow of
  * data is diagnosed, and NULL returned. */

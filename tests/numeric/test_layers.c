@@ -264,6 +264,7 @@ static void test_plan_layers(void **state)
     last->paths.count--;
     assert_rejected(graph, &plan, DIAGNOSTIC_plan_layer_missing, a);
     last->paths.count++;
+    /* the first item of all and the last of layer 1 change places */
     first->paths.data[0] = last->paths.data[last->paths.count - 1];
     last->paths.data[last->paths.count - 1] = moved;
     assert_rejected(graph, &plan, DIAGNOSTIC_plan_layer_order, a);
