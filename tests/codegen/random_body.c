@@ -139,7 +139,7 @@ static NodeId broadcast(Draw *d)
     if (shape_count(&from) > ELEMENTS_MAX / 8 || from.rank > 4)
         return x;
     for (int32_t i = 0; i <= from.rank; i++) {
-        if (draw(d, 2))
+        if (draw(d, 2) && to.rank + from.rank - i < RANK_MAX)
             to.extent[to.rank++] = 1 + draw(d, 4);
         if (i < from.rank) {
             dims[i] = to.rank;
