@@ -82,6 +82,7 @@ struct Scope {
     LLVMBasicBlockRef header; /* loops: the first block of the body */
     LLVMValueRef counter;     /* loops */
     int64_t extent;           /* loops */
+    bool has_loops;           /* loops were opened inside */
     int32_t n_carried;
     LLVMValueRef initial[CARRIED_MAX]; /* before the first iteration */
     LLVMValueRef carried[CARRIED_MAX]; /* of the last iteration */

@@ -6,7 +6,11 @@
 #include "codegen/emitter.h"
 
 #include <assert.h>
+#include <llvm-c/DebugInfo.h>
 #include <string.h>
+
+/* Shorter loops are better written out, longer ones LLVM leaves whole. */
+enum { ROLLED_EXTENT_MIN = 4, ROLLED_EXTENT_MAX = 64 };
 
 void scope_enter(const Emitter *e, const Scope *scope)
 {
@@ -49,6 +53,7 @@ Scope *loop_open(Emitter *e, Scope *parent, int64_t extent, int32_t n_carried,
     loop->parent = parent;
     loop->depth = parent->depth + 1;
     loop->extent = extent;
+    parent->has_loops = true;
     loop->header =
         LLVMAppendBasicBlockInContext(e->build.context, e->function, "loop");
     loop->block = loop->header;
@@ -71,6 +76,23 @@ static void phi_edges(LLVMValueRef phi, LLVMValueRef from_entry,
                     (LLVMBasicBlockRef[]){entry, latch}, 2);
 }
 
+/* Keeps a short innermost loop from being unrolled away before the vectorizer
+ * has seen it, which would then vectorize the loop around it with gathers. */
+static void keep_rolled(const Build *b, LLVMValueRef latch)
+{
+    static const char loop[] = "llvm.loop", rule[] = "llvm.loop.unroll.disable";
+    LLVMMetadataRef text =
+        LLVMMDStringInContext2(b->context, rule, sizeof(rule) - 1);
+    LLVMMetadataRef self = LLVMTemporaryMDNode(b->context, NULL, 0);
+    LLVMMetadataRef nodes[] = {self,
+                               LLVMMDNodeInContext2(b->context, &text, 1)};
+    LLVMMetadataRef identity = LLVMMDNodeInContext2(b->context, nodes, 2);
+    LLVMMetadataReplaceAllUsesWith(self, identity);
+    LLVMSetMetadata(
+        latch, LLVMGetMDKindIDInContext(b->context, loop, sizeof(loop) - 1),
+        LLVMMetadataAsValue(b->context, identity));
+}
+
 void loop_close(Emitter *e, Scope *loop, const LLVMValueRef *next)
 {
     const Build *b = &e->build;
@@ -86,10 +108,12 @@ void loop_close(Emitter *e, Scope *loop, const LLVMValueRef *next)
     LLVMSetNUW(counter, 1);
     LLVMBasicBlockRef exit =
         LLVMAppendBasicBlockInContext(b->context, e->function, "done");
-    LLVMBuildCondBr(
-        b->builder,
-        build_icmp(b, LLVMIntEQ, counter, build_i64(b, loop->extent)), exit,
-        loop->header);
+    LLVMValueRef end =
+        build_icmp(b, LLVMIntEQ, counter, build_i64(b, loop->extent));
+    LLVMValueRef branch = LLVMBuildCondBr(b->builder, end, exit, loop->header);
+    if (!loop->has_loops && loop->extent >= ROLLED_EXTENT_MIN &&
+        loop->extent <= ROLLED_EXTENT_MAX)
+        keep_rolled(b, branch);
     phi_edges(loop->counter, build_i64(b, 0), entry, counter, latch);
     for (int32_t i = 0; i < loop->n_carried; i++)
         phi_edges(loop->carried[i], loop->initial[i], entry, next[i], latch);
