@@ -58,7 +58,7 @@ void module_optimize(Module *module)
     LLVMPassBuilderOptionsSetLoopUnrolling(options, 1);
     LLVMPassBuilderOptionsSetSLPVectorization(options, 1);
     LLVMErrorRef error =
-        LLVMRunPasses(llvm, "default<O3>", module->machine, options);
+        LLVMRunPasses(llvm, "default<O2>", module->machine, options);
     assert(error == LLVMErrorSuccess);
     LLVMConsumeError(error);
     LLVMDisposePassBuilderOptions(options);
