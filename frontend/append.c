@@ -6,8 +6,6 @@
 #include "frontend/lower.h"
 #include "ir/rule.h"
 
-#include <string.h>
-
 Str path_join(Lowering *l, Str a, Str b)
 {
     if (a.length == 0)
@@ -53,11 +51,13 @@ NodeOrigin origin_here(Lowering *l, Span span, const char *last)
     };
 }
 
-static Value refuse(Lowering *l, Span span, Op op, const Type *types, int32_t n)
+static Value refuse(Lowering *l, Span span, Op op, const NodeId *operands,
+                    int32_t n)
 {
     Text list = text_new(l->arena);
     for (int32_t i = 0; i < n; i++) {
-        Str type = type_print(l->arena, &types[i]);
+        Str type =
+            type_print(l->arena, &graph_node(l->graph, operands[i])->type);
         text_format(&list, "%s%.*s", i ? ", " : "", STR_ARG(type));
     }
     complain(l, span, operands_unfit, op_info(op)->text,
@@ -74,11 +74,8 @@ Value append(Lowering *l, Span span, Op op, const NodeId *operands, int32_t n,
     Type *types = arena_new(&scratch, Type, n);
     for (int32_t i = 0; i < n; i++)
         types[i] = graph_node(l->graph, operands[i])->type;
-    if (!rule_infer(op, &attr, types, n, &wanted)) {
-        Type *kept = arena_new(l->arena, Type, n);
-        memmove(kept, types, sizeof(Type) * (size_t)n);
-        return refuse(l, span, op, kept, n);
-    }
+    if (!rule_infer(op, &attr, types, n, &wanted))
+        return refuse(l, span, op, operands, n);
     NodeOrigin origin = origin_here(l, span, op_info(op)->text);
     return value_node(span, graph_append_typed(l->graph, op, operands, n, attr,
                                                wanted, origin));

@@ -103,12 +103,8 @@ static void close_missing(Arranger *a)
     Diagnostic *d = diagnose(a->diagnostics, end, bracket_unclosed, closer,
                              (char)opener.kind);
     diagnostic_note(a->diagnostics, d, opener.span, "opened here");
-    /* before the line ends that follow the last token */
-    while (a->out.count &&
-           a->out.data[a->out.count - 1].kind == TOKEN_NEWLINE && closer != '}')
-        a->out.count--;
     emit(a, (Token){.kind = closer, .span = end});
-    if (closer == '}')
+    if (!top(a) || top(a)->kind == '{')
         emit(a, (Token){.kind = TOKEN_NEWLINE, .span = end});
 }
 

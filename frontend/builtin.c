@@ -438,5 +438,9 @@ Value builtin_require(Lowering *l, const Call *call)
     if (holds)
         return (Value){.kind = VALUE_NONE, .span = call->span};
     complain(l, call->span, requirement_fails, STR_ARG(message));
+    if (l->frame->caller) { /* the rest of the function relies on it */
+        l->frame->returned = true;
+        l->frame->result = poison(call->span);
+    }
     return poison(call->span);
 }

@@ -304,13 +304,13 @@ static void read_hosts(Reader *r, const Stmt *section)
          .measure = MEASURE_COUNT,
          .whole = &group.devices_per_host},
     };
-    read_section(r, section, "hosts", entries, 3, read_group_link, &links,
-                 "inner, outer");
+    read_section(r, section, "a group of hosts", entries, 3, read_group_link,
+                 &links, "inner, outer");
     group.device_type = find_device(r, device);
     if (group.n_hosts < 1)
         quantity_fails(r, entries[0].given, "at least 1");
     if (group.devices_per_host > 1 && !links.inner)
-        missing_entry(r, section, "hosts with several devices", "inner");
+        missing_entry(r, section, "a host with several devices", "inner");
     if (group.n_hosts > 1 && !links.outer)
         missing_entry(r, section, "a group of several hosts", "outer");
     *vector_push(r->arena, &r->mesh->groups) = group;

@@ -16,9 +16,10 @@ Span complaint_place(const Lowering *l, Span span)
     return span;
 }
 
-static bool span_equal(Span a, Span b)
+static bool contains(Span outer, Span inner)
 {
-    return a.source == b.source && a.begin == b.begin && a.end == b.end;
+    return outer.source == inner.source && outer.begin <= inner.begin &&
+           outer.end >= inner.end;
 }
 
 Diagnostic *complaint_trace(Lowering *l, Span span, Diagnostic *diagnostic)
@@ -29,7 +30,7 @@ Diagnostic *complaint_trace(Lowering *l, Span span, Diagnostic *diagnostic)
                 STR_ARG(l->frame->name));
     int shown = 0;
     for (const Frame *f = l->frame; f && f->caller; f = f->caller) {
-        if (f->call.source == l->library_source || span_equal(f->call, place) ||
+        if (f->call.source == l->library_source || contains(f->call, place) ||
             shown == TRACE_NOTES_MAX)
             continue;
         explain(l, diagnostic, f->call, "in the call of '%.*s'",

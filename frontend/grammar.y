@@ -17,6 +17,9 @@ static int model_yylex(MODEL_YYSTYPE *value, Span *location, Parser *parser);
 static void model_yyerror(const Span *location, Parser *parser,
                           const char *message);
 
+/* The parser's stack; what is nested deeper is diagnosed. */
+#define YYMAXDEPTH 2000
+
 #define YYLLOC_DEFAULT(current, rhs, n)                                       \
     ((current) = (n) ? span_join(YYRHSLOC(rhs, 1), YYRHSLOC(rhs, n))          \
                      : (Span){YYRHSLOC(rhs, 0).source, YYRHSLOC(rhs, 0).end,  \

@@ -126,6 +126,7 @@ static void run_library(Lowering *l, const StmtList *library)
 static void run(Lowering *l, const StmtList *library, const StmtList *program,
                 ParsedSetting *settings, int64_t n_settings, Training *training)
 {
+    int64_t errors = l->diagnostics->list.count;
     l->library = scope_new(l, NULL, true);
     l->global = scope_new(l, l->library, true);
     run_library(l, library);
@@ -135,12 +136,12 @@ static void run(Lowering *l, const StmtList *library, const StmtList *program,
     exec_block(l, program);
     frame.label = STR("");
     frame.fresh = false;
-    bool ran = !l->stopped;
-    if (ran && training)
+    if (!l->stopped && training)
         lower_training(l, training);
-    if (ran && l->graph->inputs.count == 0)
+    bool clean = l->diagnostics->list.count == errors;
+    if (clean && l->graph->inputs.count == 0)
         complain(l, l->model->span, input_missing);
-    if (ran && !map_find(&l->outputs, STR("loss")))
+    if (clean && !map_find(&l->outputs, STR("loss")))
         complain(l, l->model->span, loss_missing);
     l->frame = NULL;
 }

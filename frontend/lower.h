@@ -27,7 +27,7 @@ enum {
     LOWER_DEPTH_MAX = 800,    /* nested evaluations */
     LOWER_FRAMES_MAX = 100,   /* nested calls */
     LOWER_WORK_MAX = 2000000, /* evaluations in all */
-    LOWER_NODES_MAX = 500000, /* of one graph */
+    LOWER_NODES_MAX = 200000, /* of one graph */
     LOWER_ERRORS_MAX = 100,   /* diagnostics before giving up */
     TUPLE_ITEMS_MAX = 4096,
     PATH_LENGTH_MAX = 1000,

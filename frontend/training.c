@@ -341,6 +341,7 @@ static void read_arguments(Lowering *l, const Stmt *stmt, Training *out,
         const Argument *a = &list->data[i];
         if (a->name.text.length == 0) {
             complain(l, a->span, argument_unnamed, STR_ARG(stmt->name.text));
+            has_lr = true; /* perhaps it was meant */
             continue;
         }
         if (str_equal_c(a->name.text, "lr")) {

@@ -220,6 +220,20 @@ static void equal_names_are_refused(void **state)
                            &model));
 }
 
+static void large_sources_are_refused(void **state)
+{
+    (void)state;
+    const int64_t length = ((int64_t)16 << 20) + 1;
+    char *spaces = arena_new(&arena, char, length);
+    memset(spaces, ' ', (size_t)length);
+    diagnostics = diagnostics_new(&arena);
+    int32_t source = diagnostics_add_source(&diagnostics, STR("large.dnn"),
+                                            (Str){spaces, length});
+    Model model;
+    assert_false(frontend_model(&arena, source, NULL, 0, &diagnostics, &model));
+    assert_int_equal(diagnostics.list.data[0].id, DIAGNOSTIC_source_too_large);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -228,6 +242,7 @@ int main(void)
         cmocka_unit_test_setup(shipped_clusters_are_legal, begin),
         cmocka_unit_test_setup(names_come_from_bindings, begin),
         cmocka_unit_test_setup(random_streams_differ, begin),
+        cmocka_unit_test_setup(large_sources_are_refused, begin),
         cmocka_unit_test_setup(equal_names_are_refused, begin),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
