@@ -89,6 +89,14 @@ static NodeId square_sum(Graph *to, const Output *gradient)
     return all ? graph_reduce(to, OP_SUM, square, all, origin) : square;
 }
 
+/* Squares that are added up in parts on several devices may come to a hair
+ * below 0. */
+static NodeId root_of_squares(const Formula *f, NodeId sum)
+{
+    return formula_unary(f, OP_SQRT,
+                         formula_binary(f, OP_MAX, sum, formula_number(f, 0)));
+}
+
 /* min(1, clip_norm / (norm + 1e-6)) over the parameters that are trained. */
 static NodeId clip_factor(Graph *to, const Training *training,
                           const Output *gradients, int64_t n_gradients,
@@ -105,7 +113,7 @@ static NodeId clip_factor(Graph *to, const Training *training,
     NodeOrigin origin = origin_of(training, "gradient_norm");
     Formula f = {to, SCALAR, origin_of(training, "clip")};
     NodeId sum = graph_append(to, OP_WORLD_SUM, squares, n, (Attr){0}, origin);
-    NodeId norm = formula_unary(&f, OP_SQRT, sum);
+    NodeId norm = root_of_squares(&f, sum);
     NodeId guarded = formula_offset(&f, norm, CLIP_EPSILON);
     NodeId limit = formula_number(&f, training->clip_norm);
     NodeId ratio = formula_div(&f, limit, guarded);
@@ -213,8 +221,7 @@ static void update_adam(const Optimizer *o, Target t)
     NodeId v_next =
         formula_add(f, new_part, formula_scale(f, v, training->beta2));
     NodeId unbias = formula_splat(f, o->unbias);
-    NodeId deviation =
-        formula_mul(f, unbias, formula_unary(f, OP_SQRT, v_next));
+    NodeId deviation = formula_mul(f, unbias, root_of_squares(f, v_next));
     NodeId guarded = formula_offset(f, deviation, training->epsilon);
     NodeId direction = formula_div(f, m_next, guarded);
     update_append(o->to, m, m_next);
