@@ -29,9 +29,11 @@ static Status check_size(const Job *job)
                         (long long)wanted);
 }
 
-/* The lowest active rank reports. */
-static int64_t reporter(const Program *program)
+/* The lowest active rank reports; rank 0 when the job was started wrongly. */
+static int64_t find_reporter(const Program *program, int64_t size)
 {
+    if (size != program->n_ranks)
+        return 0;
     int64_t lowest = program->n_ranks;
     for (int64_t s = 0; s < program->stages.count; s++) {
         const ProgramStage *stage = &program->stages.data[s];
@@ -61,7 +63,8 @@ static Status open_data(Job *job)
     const Options *o = job->options;
     double held_out;
     TRY(open_validation(job, &held_out));
-    bool is_needed = is_training(o) || !job->has_validation;
+    bool is_needed =
+        is_training(o) || ((o->eval || o->predict) && !job->has_validation);
     if (o->data.count == 0 && !is_needed)
         return status_ok();
     TRY(data_files_open(&job->data_files, job->program, o->data.text,
@@ -101,6 +104,9 @@ static Status find_start(Job *job)
         return status_ok();
     CheckpointState found;
     TRY(checkpoint_find(&job->communicator, o->checkpoint, &found));
+    if (found.step < 0 && !is_training(o))
+        return status_error(STATUS_INPUT, "'%s' holds no checkpoint",
+                            o->checkpoint);
     if (found.step < 0)
         return status_ok();
     if (o->seed >= 0 && found.seed != job->seed)
@@ -139,7 +145,7 @@ static Status load_variables(Job *job)
 
 static Status check_wishes(const Options *o)
 {
-    if (!is_training(o) && !o->eval && !o->info)
+    if (!is_training(o) && !o->eval && !o->info && !o->predict && !o->generate)
         return status_error(STATUS_USAGE,
                             "nothing to do: give --steps N, --epochs N, "
                             "--eval, --predict or --generate; --help "
@@ -147,10 +153,15 @@ static Status check_wishes(const Options *o)
     return status_ok();
 }
 
+/* What --eval and --predict look at. */
+static const Dataset *held_out_data(const Job *job)
+{
+    return job->has_validation ? &job->validation : &job->training;
+}
+
 static Status evaluate_alone(Job *job)
 {
-    const Dataset *dataset =
-        job->has_validation ? &job->validation : &job->training;
+    const Dataset *dataset = held_out_data(job);
     Measurement m;
     TRY(job_evaluate(job, dataset, &m));
     Progress progress = {0};
@@ -169,6 +180,10 @@ static Status do_wishes(Job *job)
         TRY(job_train(job));
     if (o->eval && !(is_training(o) && job->has_validation))
         TRY(evaluate_alone(job));
+    if (o->predict)
+        TRY(job_predict(job, held_out_data(job)));
+    if (o->generate)
+        TRY(job_generate(job));
     if (o->trace)
         TRY(trace_write(&job->trace, o->trace, job->program, job->worker.stage,
                         &job->communicator));
@@ -256,9 +271,8 @@ int job_run(const JobImage *image, Arena *arena, int argc, char **argv)
     Status opened = communicator_open(&job.communicator);
     if (status_failed(&opened))
         return report(argv[0], &opened);
-    job.is_reporter = job.communicator.rank == reporter(image->program) ||
-                      (job.communicator.rank == 0 &&
-                       job.communicator.size != image->program->n_ranks);
+    job.reporter = find_reporter(image->program, job.communicator.size);
+    job.is_reporter = job.communicator.rank == job.reporter;
     status = communicator_agree(&job.communicator, status);
     if (!status_failed(&status))
         status = run(&job);

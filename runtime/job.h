@@ -24,7 +24,8 @@ typedef struct Job {
     const Options *options;
     Arena *arena; /* for tables made at the start */
     Communicator communicator;
-    bool is_reporter; /* this rank talks to the user */
+    int64_t reporter; /* the rank that talks to the user */
+    bool is_reporter; /* it is this one */
     Worker worker;
     Trace trace;
     DataFiles data_files, validation_files;
@@ -49,6 +50,14 @@ Status job_evaluate(Job *job, const Dataset *dataset,
 /* Reads the scalars of a step (or an evaluated batch) into `out`; nothing on an
  * idle rank. */
 Status job_measure(Job *job, bool eval, Measurement *out) MUST_USE;
+
+/* The first declared output, over all samples of `dataset`, into the file of
+ * --predict. */
+Status job_predict(Job *job, const Dataset *dataset) MUST_USE;
+/* Goes on with the text of --generate. */
+Status job_generate(Job *job) MUST_USE;
+/* The model's first declared output. */
+Status job_find_output(const Job *job, int32_t *out) MUST_USE;
 
 /* Ok when this processor has the instructions of a target (see JobImage). */
 Status target_check(const char *target, const char *features) MUST_USE;

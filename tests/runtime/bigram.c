@@ -259,6 +259,22 @@ static ProgramOutput *add_loss(Program *p, bool eval)
     return o;
 }
 
+/* `output logits`, as evaluation computes them on `stage`. */
+static void add_logits(Program *p, int32_t stage, int32_t buffer, uint8_t axes)
+{
+    ProgramOutput *o = vector_push(arena, &p->outputs);
+    *o = (ProgramOutput){
+        .kind = OUTPUT_VALUE,
+        .name = STR("logits"),
+        .type = type_of(DTYPE_F32, 3, BATCH, TOKENS, VOCAB),
+        .eval = true,
+        .stage = stage,
+        .sharding = {.axes = {axes}},
+    };
+    for (int32_t s = 0; s < p->stages.count; s++)
+        *vector_push(arena, &o->buffers) = s == stage ? buffer : -1;
+}
+
 /* The buffers that a stage may have. */
 typedef struct Buffers {
     int32_t tokens, targets, whole, table, velocity, logits, dlogits, gradient,
@@ -311,6 +327,8 @@ static Program flat_program(int64_t devices, bool is_sharded)
         ProgramOutput *o = add_loss(&p, eval != 0);
         *vector_push(arena, &o->buffers) = b.total;
     }
+
+    add_logits(&p, 0, b.logits, 3);
 
     add_run(s, SEGMENT_INIT, INIT, b.table, b.velocity, -1, -1);
     for (int eval = 0; is_sharded && eval < 2; eval++)
@@ -366,6 +384,7 @@ static Program pipeline_program(void)
         *vector_push(arena, &o->buffers) = a.total;
         *vector_push(arena, &o->buffers) = b.total;
     }
+    add_logits(&p, 1, b.logits, 1);
     Type logits = type_of(DTYPE_F32, 3, BATCH, TOKENS, VOCAB);
     Sharding by_time = {.axes = {1}};
     *vector_push(arena, &p.transfers) =
