@@ -57,6 +57,7 @@ static bool bound(Branching *b, Dual *dual, int32_t *best, Arena scratch)
     double before = -NEVER, eager = 1;
     for (int pass = 0; pass < PASSES_MOST; pass++) {
         dual_pass(dual, pass % 2 == 0);
+        network_usage(dual->net, dual->decoded, usage);
         double squares = dual_violation(dual, usage);
         found |= accept(b, dual, usage, best);
         if (beyond(b, dual->constant))
@@ -68,7 +69,7 @@ static bool bound(Branching *b, Dual *dual, int32_t *best, Arena scratch)
         if (squares > 0 && pass + 1 < PASSES_MOST) {
             if (gap == NEVER)
                 gap = fabs(dual->constant) * 0.1 + b->unit;
-            dual_move_prices(dual, eager * 0.3 * gap / squares, scratch);
+            dual_move_prices(dual, usage, eager * 0.3 * gap / squares, scratch);
             eager *= 0.9;
         }
     }

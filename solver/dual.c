@@ -317,12 +317,10 @@ void dual_pass(Dual *dual, bool increasing)
     }
 }
 
-double dual_violation(const Dual *dual, double *usage)
+double dual_violation(const Dual *dual, const double *usage)
 {
-    const Network *net = dual->net;
     double squares = 0;
-    network_usage(net, dual->decoded, usage);
-    for (int32_t r = 0; r < net->n_rows; r++) {
+    for (int32_t r = 0; r < dual->net->n_rows; r++) {
         double over = usage[r] - dual->room[r];
         if (over > 0 || dual->price[r] > 0)
             squares += over * over;
@@ -330,17 +328,24 @@ double dual_violation(const Dual *dual, double *usage)
     return squares;
 }
 
-void dual_move_prices(Dual *dual, double step, Arena scratch)
+void dual_move_prices(Dual *dual, const double *usage, double step,
+                      Arena scratch)
 {
-    const Network *net = dual->net;
-    double *change = arena_new(&scratch, double, net->n_rows + 1);
-    network_usage(net, dual->decoded, change);
-    for (int32_t r = 0; r < net->n_rows; r++) {
-        double price =
-            larger(0, dual->price[r] + step * (change[r] - dual->room[r]));
-        price = round_price(price);
-        change[r] = price - dual->price[r];
-        dual->price[r] = price;
+    int32_t n = dual->net->n_rows;
+    double *price = arena_new(&scratch, double, n + 1);
+    for (int32_t r = 0; r < n; r++)
+        price[r] = round_price(
+            larger(0, dual->price[r] + step * (usage[r] - dual->room[r])));
+    dual_set_prices(dual, price, scratch);
+}
+
+void dual_set_prices(Dual *dual, const double *price, Arena scratch)
+{
+    int32_t n = dual->net->n_rows;
+    double *change = arena_new(&scratch, double, n + 1);
+    for (int32_t r = 0; r < n; r++) {
+        change[r] = price[r] - dual->price[r];
+        dual->price[r] = price[r];
     }
     apply_price_change(dual, change);
 }

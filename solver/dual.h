@@ -50,10 +50,13 @@ typedef struct Dual {
 Dual dual_new(Arena *arena, const Network *net);
 /* One pass, in increasing or decreasing order of the nodes; also decodes. */
 void dual_pass(Dual *dual, bool increasing);
-/* Moves the prices by step * (usage of `decoded` - room), but not below 0. */
-void dual_move_prices(Dual *dual, double step, Arena scratch);
+/* Moves the prices by step * (usage - room), but not below 0. */
+void dual_move_prices(Dual *dual, const double *usage, double step,
+                      Arena scratch);
+/* Sets the prices, each a price that the dual had before. */
+void dual_set_prices(Dual *dual, const double *price, Arena scratch);
 /* Sum of squares of the directions in which prices may move. */
-double dual_violation(const Dual *dual, double *usage);
+double dual_violation(const Dual *dual, const double *usage);
 /* usage[r] of choice indices x on every row, into usage[n_rows + 1]. */
 void network_usage(const Network *net, const int32_t *x, double *usage);
 /* Cost of choice indices x, NEVER when forbidden; no limits looked at. */

@@ -20,7 +20,8 @@
 #include <string.h>
 
 enum {
-    PASSES = 400,
+    PASSES = 500,
+    PASSES_SETTLE = 20, /* the last, under the best prices */
     STALE_ROUNDS = 150, /* without a gain: time for something else */
     FIRST_WORK = 100000000,
 };
@@ -35,6 +36,8 @@ typedef struct Search {
     int32_t *fresh;   /* the cheapest feasible of this epoch's passes */
     double fresh_cost;
     double near; /* part of the gap that narrowing keeps */
+    int32_t epoch;
+    double *mean; /* [n_rows] usage decoded of late */
     double bound;
     bool proved, stopped;
     int64_t work;
@@ -87,16 +90,35 @@ static void consider(Search *s, const Dual *dual, const double *usage)
     }
 }
 
-/* Polyak steps towards the best cost, or a quarter above the bound. */
-static void ascend(Search *s, Dual *dual, int passes, Arena scratch)
+/* Moves `mean` towards `usage`: the average of what is decoded over the last
+ * passes is far nearer to a subgradient than one decoding, which jumps
+ * between tied choices (the idea of the volume algorithm, Barahona and Anbil,
+ * 2000). */
+static void average(double *mean, const double *usage, int32_t n, bool first)
 {
-    double *usage = arena_new(&scratch, double, s->core->n_rows + 1);
-    double eager = 1, fade = pow(0.01, 1.0 / passes);
+    double weight = first ? 1 : 0.03;
+    for (int32_t r = 0; r < n; r++)
+        mean[r] += weight * (usage[r] - mean[r]);
+}
+
+/* Polyak steps towards the best cost, or a quarter above the bound.  When a
+ * step loses much, the prices go back to those of the best bound and the
+ * steps shrink. */
+static void ascend(Search *s, Dual *dual, int passes, double eager,
+                   Arena scratch)
+{
+    int32_t n_rows = s->core->n_rows;
+    size_t price_bytes = sizeof(double) * (size_t)n_rows;
+    double *usage = arena_new(&scratch, double, n_rows + 1);
+    double *price = arena_new(&scratch, double, n_rows + 1);
+    double highest = -NEVER, fade = pow(0.01, 1.0 / passes);
     for (int pass = 0; pass < passes && !out_of_work(s); pass++) {
         int64_t before = dual->work;
         dual_pass(dual, pass % 2 == 0);
-        double squares = dual_violation(dual, usage);
-        s->work += dual->work - before + s->core->n_rows;
+        network_usage(s->core, dual->decoded, usage);
+        average(s->mean, usage, n_rows, s->epoch == 0 && pass == 0);
+        double squares = dual_violation(dual, s->mean);
+        s->work += dual->work - before + n_rows;
         s->bound = larger(s->bound, dual->constant);
         consider(s, dual, usage);
         if (s->bound > s->best_cost - s->unit)
@@ -104,9 +126,18 @@ static void ascend(Search *s, Dual *dual, int passes, Arena scratch)
         double target =
             smaller(s->best_cost,
                     dual->constant + 0.25 * fabs(dual->constant) + s->unit);
-        if (squares > 0 && pass + 1 < passes)
-            dual_move_prices(dual, eager * (target - dual->constant) / squares,
-                             scratch);
+        double gap = target - dual->constant;
+        if (dual->constant > highest) {
+            highest = dual->constant;
+            memcpy(price, dual->price, price_bytes);
+        }
+        bool last = pass + 1 + PASSES_SETTLE >= passes;
+        if (last || 2 * (highest - dual->constant) > target - highest) {
+            dual_set_prices(dual, price, scratch);
+            eager *= last ? 1 : 0.7;
+        } else if (squares > 0) {
+            dual_move_prices(dual, s->mean, eager * gap / squares, scratch);
+        }
         eager *= fade;
     }
 }
@@ -251,7 +282,8 @@ static void run_epoch(Search *s, Arena networks, Arena scratch)
 {
     Dual dual = dual_new(&scratch, s->core);
     s->fresh_cost = NEVER;
-    ascend(s, &dual, PASSES, scratch);
+    ascend(s, &dual, PASSES, s->epoch == 0 ? 1 : 0.1, scratch);
+    s->epoch++;
     dual_bake(&dual, s->core);
     if (s->best_cost == NEVER && !out_of_work(s))
         find_first(s, networks, scratch);
@@ -283,6 +315,7 @@ SearchResult search(Network *core, double unit, const ChoiceOptions *options,
                 .best_cost = NEVER,
                 .best_over = NEVER,
                 .near = 0.05,
+                .mean = arena_new(&own, double, core->n_rows + 1),
                 .bound = -NEVER};
     close_core(&s, FIRST_WORK, networks, scratch);
     while (!out_of_work(&s))
