@@ -20,6 +20,8 @@ typedef struct PlanSetting {
 typedef struct PlanChoice {
     Str path;          /* of a node of the train (eval) graph */
     Strategy strategy; /* device axes of the stage; axis 0 follows */
+    Str text;          /* the strategy as strategy_print writes it; all that a
+                          parsed plan has before it is checked */
 } PlanChoice;
 
 /* Bytes of one device of a stage at its peak, by what they hold. */
@@ -62,8 +64,9 @@ typedef struct Plan {
 Str plan_print(Arena *arena, const Plan *plan);
 /* Parses what plan_print writes or a person edited.  Syntax, versions, types
  * and ranges are diagnosed with their place in the text (source `source` of
- * `diagnostics`); strategies are kept as text until passes/plan_check.c has
- * the graph.  False after an error. */
+ * `diagnostics`); strategies are kept as text, and logical meshes without
+ * links, until passes/plan_check.c has the graph and the cluster.  False after
+ * an error. */
 bool plan_parse(Arena *arena, int32_t source, Diagnostics *diagnostics,
                 Plan *out);
 

@@ -26,10 +26,13 @@ static void add_choices(Filler *f, const Graph *graph,
 {
     for (int32_t v = 0; v < solution->network.problem.n_nodes; v++) {
         const StageNode *node = &solution->network.nodes[v];
+        Rule rule = rule_of(graph, node->id);
         PlanChoice choice = {
-            graph_node(graph, node->id)->path,
-            node->options->strategies[solution->choice[v]],
+            .path = graph_node(graph, node->id)->path,
+            .strategy = node->options->strategies[solution->choice[v]],
         };
+        choice.text =
+            strategy_print(f->perm, &stage->mesh, &rule, &choice.strategy);
         choice.strategy.assign[AXIS_MICROBATCH] = ASSIGN_NONE;
         if (eval)
             *vector_push(f->perm, &stage->eval) = choice;

@@ -230,8 +230,7 @@ static MemoryClass memory_class(const Builder *b, NodeId id)
     if (storage->accumulated)
         return MEMORY_GRADIENT;
     int32_t v = b->node_of[id.index];
-    bool is_saved = storage->part == PART_FORWARD && storage->microbatch &&
-                    b->last[v] > 0 &&
+    bool is_saved = storage->part == PART_FORWARD && b->last[v] > 0 &&
                     storage_at(b, b->network->nodes[b->last[v] - 1].id)->part ==
                         PART_BACKWARD;
     return is_saved ? MEMORY_SAVED : MEMORY_TRANSIENT;

@@ -97,7 +97,7 @@ static void draw_strategies(Random *random, const Graph *graph, int64_t m,
         if (!replicated)
             drawn = strategies[random_between(
                 random, n > 1 ? random_chance(random, 80) : 0, n - 1)];
-        PlanChoice choice = {node->path, drawn};
+        PlanChoice choice = {.path = node->path, .strategy = drawn};
         if (eval)
             *vector_push(arena, &stage->eval) = choice;
         else
