@@ -22,8 +22,9 @@
         .decay = 0.1,                                         \
         .learning_rate = {SCHEDULE_CONSTANT, .peak = (rate)}, \
     }
-#define MLP    "mlp", {"hidden=24", "batch=16"}, 10
-#define DIGITS "digits", {"batch=8", "channels=4", "hidden=16"}, 10
+#define MLP "mlp", {"hidden=24", "batch=16"}, 10
+#define DIGITS \
+    "digits", {"batch=8", "pixel_max=1", "channels=4", "hidden=16"}, 10
 #define LENET5 "lenet5", {"batch=4"}, 10
 #define GPT2                                                                   \
     "gpt2",                                                                    \
