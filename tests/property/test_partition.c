@@ -92,7 +92,7 @@ static double relative_error(const Tensor *got, const Tensor *wanted)
         double x = (double)tensor_f32(*got)[i],
                y = (double)tensor_f32(*wanted)[i];
         if (!isfinite(x))
-            return INFINITY;
+            return HUGE_VAL;
         difference += (x - y) * (x - y);
         square += y * y;
     }

@@ -117,12 +117,18 @@ static void check_dot(int64_t m, int64_t n, int64_t k, int layout)
 {
     DotCall d = {.m = m, .n = n, .k = k, .n_batch = 2, .batch = {2, 3}};
     bool a = layout & 1, b = layout & 2, c = layout & 4;
-    d.a_row = a ? 1 : k, d.a_column = a ? m : 1;
-    d.b_row = b ? 1 : n, d.b_column = b ? k : 1;
-    d.c_row = c ? 1 : n, d.c_column = c ? m : 1;
-    d.a_batch[0] = 3 * m * k, d.a_batch[1] = m * k;
-    d.b_batch[0] = 0, d.b_batch[1] = k * n; /* one B for both outer */
-    d.c_batch[0] = m * n, d.c_batch[1] = 2 * m * n;
+    d.a_row = a ? 1 : k;
+    d.a_column = a ? m : 1;
+    d.b_row = b ? 1 : n;
+    d.b_column = b ? k : 1;
+    d.c_row = c ? 1 : n;
+    d.c_column = c ? m : 1;
+    d.a_batch[0] = 3 * m * k;
+    d.a_batch[1] = m * k;
+    d.b_batch[0] = 0;
+    d.b_batch[1] = k * n; /* one B for both outer */
+    d.c_batch[0] = m * n;
+    d.c_batch[1] = 2 * m * n;
     const int64_t counts[] = {6 * m * k, 3 * k * n, 6 * m * n};
     float *operands[] = {random_values(counts[0]), random_values(counts[1])};
     float *expected = arena_new(&arena, float, counts[2]);
