@@ -1,9 +1,18 @@
 /* Cluster: from a `.mesh` file to the Mesh.
  *
  *     cluster local4
- *     device cpu { memory = 2 GB  flops_f32 = 80 GFLOP/s ... }
- *     hosts here { count = 1  device = cpu  devices = 4
- *                  inner { bandwidth = 5 GB/s  latency = 2 us } }
+ *     device cpu {
+ *         memory = 2 GB
+ *         flops_f32 = 80 GFLOP/s
+ *         ...
+ *     }
+ *     hosts here {
+ *         device = cpu
+ *         devices = 4
+ *         inner {
+ *             ...
+ *         }
+ *     }
  *
  * Each section is a table of entries: a name, the measure it is written in,
  * where the value goes, and whether it may be left out.
