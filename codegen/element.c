@@ -171,7 +171,7 @@ static Element compute(Emitter *e, NodeId id, Index at)
 Element element(Emitter *e, NodeId id, Index at)
 {
     Scope *scope = index_scope(e, &at);
-    const Memo *memo = scope_find(scope, id.index, &at);
+    const Memo *memo = scope_recall(scope, id.index, &at);
     if (memo)
         return memo->element;
     Element result;

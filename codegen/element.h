@@ -45,7 +45,7 @@ typedef struct Reduction {
 } Reduction;
 
 /* Runs the reduction in `scope`. */
-Element reduce(Emitter *e, Scope *scope, const Reduction *reduction);
+Element reduction_emit(Emitter *e, Scope *scope, const Reduction *reduction);
 /* What an empty reduction gives, and one more term. */
 LLVMValueRef reduction_identity(const Emitter *e, Op op, DType dtype);
 LLVMValueRef reduction_combine(const Emitter *e, Op op, DType dtype,

@@ -140,7 +140,7 @@ static Running reduce_in_loops(Emitter *e, Scope *scope, const Reduction *r)
     return sum;
 }
 
-Element reduce(Emitter *e, Scope *scope, const Reduction *r)
+Element reduction_emit(Emitter *e, Scope *scope, const Reduction *r)
 {
     Running sum = n_terms(r) <= UNROLLED_TERMS_MAX
                       ? reduce_unrolled(e, scope, r)
@@ -226,7 +226,7 @@ Element element_reduce(Emitter *e, NodeId id, Index at)
     if (r.n == 1 && n_terms(&r) > UNROLLED_TERMS_MAX &&
         row_pays(e, state.operand, r.extents[0], state.dims.reduced_stride[0]))
         state.row = row_new(e, state.operand, r.extents[0]);
-    Element sum = reduce(e, scope, &r);
+    Element sum = reduction_emit(e, scope, &r);
     if (state.row)
         row_keep(e, scope, state.operand, state.row, &state.base, r.extents[0]);
     return sum;
@@ -306,7 +306,7 @@ Element element_fold(Emitter *e, NodeId id, Index at)
         index_divide(e, place, s->stride[i], &state.window[i], &state.phase[i]);
         r.extents[i] = ceil_div_i64(s->kernel[i], s->stride[i]);
     }
-    return reduce(e, index_scope(e, &at), &r);
+    return reduction_emit(e, index_scope(e, &at), &r);
 }
 
 /* -- scatter_add ----------------------------------------------------------- */
@@ -354,5 +354,5 @@ Element element_scatter_add(Emitter *e, NodeId id, Index at)
                    .extents = {shape_count(&indices->type.shape)},
                    .term = scatter_term,
                    .state = &state};
-    return reduce(e, index_scope(e, &at), &r);
+    return reduction_emit(e, index_scope(e, &at), &r);
 }

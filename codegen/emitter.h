@@ -127,7 +127,7 @@ typedef struct Emitter {
 void scope_enter(const Emitter *e, const Scope *scope);
 /* The inner one of two scopes on one path. */
 Scope *scope_inner(Scope *a, Scope *b);
-const Memo *scope_find(const Scope *scope, int32_t node, const Index *at);
+const Memo *scope_recall(const Scope *scope, int32_t node, const Index *at);
 void scope_remember(Emitter *e, Scope *scope, int32_t node, const Index *at,
                     Element element);
 

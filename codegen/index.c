@@ -97,7 +97,7 @@ LLVMValueRef index_value(Emitter *e, const Index *a)
     if (a->n_terms == 0)
         return build_i64(b, a->constant);
     Scope *scope = index_scope(e, a);
-    const Memo *memo = scope_find(scope, 0, a);
+    const Memo *memo = scope_recall(scope, 0, a);
     if (memo)
         return memo->element.value;
     int64_t inner = innermost_term(e, a);

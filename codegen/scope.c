@@ -29,7 +29,7 @@ static bool index_equal(const Index *a, const Index *b)
                0;
 }
 
-const Memo *scope_find(const Scope *scope, int32_t node, const Index *at)
+const Memo *scope_recall(const Scope *scope, int32_t node, const Index *at)
 {
     for (int64_t i = 0; i < scope->memos.count; i++) {
         const Memo *memo = &scope->memos.data[i];
