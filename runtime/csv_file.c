@@ -5,7 +5,6 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 enum { COLUMNS_MAX = 1 << 16 };
 
@@ -151,10 +150,7 @@ static Status parse_lines(DataFile *file, Selection *wanted, double *fields,
 
 static void replace_memory(DataFile *file, Values *values)
 {
-    if (file->is_mapped)
-        munmap(file->memory, (size_t)file->memory_bytes);
-    else
-        free(file->memory);
+    data_file_release(file);
     file->memory = values->data;
     file->memory_bytes = values->count * (int64_t)sizeof(double);
     file->is_mapped = false;

@@ -144,12 +144,18 @@ static Status map_file(DataFile *file)
     return status;
 }
 
-void data_file_close(DataFile *file)
+void data_file_release(DataFile *file)
 {
     if (file->is_mapped)
         munmap(file->memory, (size_t)file->memory_bytes);
     else
         free(file->memory);
+    file->memory = NULL;
+}
+
+void data_file_close(DataFile *file)
+{
+    data_file_release(file);
     free(file->name);
     *file = (DataFile){0};
 }

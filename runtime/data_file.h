@@ -57,6 +57,8 @@ Status idx_parse(DataFile *file) MUST_USE;
 bool idx_matches(const char *bytes, int64_t n_bytes);
 Status csv_parse(DataFile *file, const char *columns) MUST_USE;
 Status token_parse(DataFile *file) MUST_USE;
+/* Gives back the raw bytes; the parsers that make their own memory do. */
+void data_file_release(DataFile *file);
 /* Replaces the compressed bytes by what they hold. */
 Status gzip_expand(DataFile *file) MUST_USE;
 

@@ -4,7 +4,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <zlib.h>
 
 /* The expanded bytes so far. */
@@ -78,7 +77,7 @@ Status gzip_expand(DataFile *file)
                                 ? "a truncated gzip file"
                                 : "not a gzip file, or damaged");
     }
-    munmap(file->memory, (size_t)file->memory_bytes);
+    data_file_release(file);
     file->memory = out.bytes;
     file->memory_bytes = out.length;
     file->is_mapped = false;
