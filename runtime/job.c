@@ -83,15 +83,18 @@ static Status open_worker(Job *job)
     WorkerOptions options = {
         .device = {.code = job->image->code,
                    .code_count = job->image->code_count,
-                   .threads = (int32_t)o->threads},
+                   /* libraries with several threads may add in any order */
+                   .threads = o->deterministic ? 1 : (int32_t)o->threads},
         .seed = job->seed,
         .trace = o->trace ? &job->trace : NULL,
     };
     enum { TRACE_EVENTS_MAX = 1 << 18 };
     if (o->trace)
         TRY(trace_init(&job->trace, TRACE_EVENTS_MAX));
-    return worker_init(&job->worker, job->program, &job->communicator, &options,
-                       job->arena);
+    TRY(worker_init(&job->worker, job->program, &job->communicator, &options,
+                    job->arena));
+    replicas_init(&job->replicas, &job->worker, job->arena);
+    return status_ok();
 }
 
 /* Takes over the newest checkpoint's step, position and seed, on which the

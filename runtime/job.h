@@ -7,6 +7,7 @@
 #include "runtime/dataset.h"
 #include "runtime/options.h"
 #include "runtime/progress.h"
+#include "runtime/replicas.h"
 #include "runtime/worker.h"
 
 /* What the compiler packed into the executable. */
@@ -32,6 +33,7 @@ typedef struct Job {
     Dataset training, validation;
     bool has_validation;
     Checkpoints checkpoints; /* folder == NULL: none are written */
+    Replicas replicas;
     uint64_t seed;
     int64_t step;    /* steps finished */
     int64_t samples; /* consumed: the data's position */

@@ -25,7 +25,8 @@ static Status check_feature(Str wanted)
         FEATURE("ssse3"),      FEATURE("sse4.1"),     FEATURE("sse4.2"),
         FEATURE("popcnt"),     FEATURE("avx512f"),    FEATURE("avx512bw"),
         FEATURE("avx512cd"),   FEATURE("avx512dq"),   FEATURE("avx512vl"),
-        FEATURE("avx512vnni"), FEATURE("avx512bf16"),
+        FEATURE("avx512vnni"), FEATURE("avx512bf16"), FEATURE("tbm"),
+        FEATURE("xop"),        FEATURE("fma4"),
     };
     if (wanted.length < 2 || wanted.data[0] != '+')
         return status_ok();

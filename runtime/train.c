@@ -119,6 +119,9 @@ static Status advance(Job *job, Progress *progress, bool *stop)
     if (signals & SIGNAL_NOT_FINITE)
         return not_finite(job);
     *stop = (signals & SIGNAL_STOP) != 0;
+    int64_t check = job->options->check_replicas;
+    if (check && job->step % check == 0)
+        TRY(replicas_check(&job->replicas));
     int64_t every = job->options->eval_every;
     if (job->has_validation && every && job->step % every == 0 &&
         job->step != progress->last_step && !*stop)

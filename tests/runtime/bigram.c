@@ -10,7 +10,9 @@
  *               all-gather before, reduce-scatter after
  *     pipeline  two stages: the table on the first, the loss on the second
  *
- * All compute the same numbers up to the order of additions.
+ * All compute the same numbers up to the order of additions.  With
+ * DNNC_TEST_FAULT set the second device's table goes astray in step 5, or, with
+ * the value "nan", every loss is NaN from there on.
  */
 #include "runtime/job.h"
 
@@ -77,6 +79,9 @@ static int64_t first_sample(const KernelContext *context)
 static void accumulate_loss(float *loss, double sum,
                             const KernelContext *context)
 {
+    const char *fault = getenv("DNNC_TEST_FAULT");
+    if (fault && strcmp(fault, "nan") == 0 && context->step >= 5)
+        sum = NAN;
     float mean = (float)(sum / (BATCH * TOKENS));
     *loss = context->coordinate[0] == 0 ? mean : *loss + mean;
 }
@@ -124,9 +129,11 @@ static void kernel_scatter(char *const *buffers, const KernelContext *context)
 /* gradient, table (in place), momentum (in place) */
 static void kernel_update(char *const *buffers, const KernelContext *context)
 {
-    (void)context;
     const float *gradient = (const float *)buffers[0];
     float *table = (float *)buffers[1], *velocity = (float *)buffers[2];
+    if (getenv("DNNC_TEST_FAULT") && context->step == 5 &&
+        context->coordinate[1] == 1)
+        table[3] += 1e-6f; /* one device goes its own way */
     for (int64_t i = 0; i < table_rows * VOCAB; i++) {
         velocity[i] = momentum * velocity[i] + gradient[i];
         table[i] -= learning_rate * velocity[i];
@@ -447,11 +454,12 @@ int main(int argc, char **argv)
     program.n_microbatches = MICROBATCHES;
     program.parameter_count = VOCAB * VOCAB;
     const char *target = getenv("DNNC_TEST_TARGET");
+    const char *features = getenv("DNNC_TEST_FEATURES");
     const JobImage image = {.program = &program,
                             .code = code,
                             .code_count = KERNELS,
                             .target = target ? target : "x86-64-v2",
-                            .features = ""};
+                            .features = features ? features : ""};
     int status = job_run(&image, arena, argc, argv);
     arena_release(&memory);
     return status;
