@@ -3,7 +3,8 @@
  *   x + 0, x - 0, x 1, x / 1, x^1   = x        a + x = x + a;  a x = x a
  *   x + (-y) = x - y                           x - (-y) = x + y
  *   0 - x = -x;  x (-1) = -x                   -(-x) = x;  -(x - y) = y - x
- *   (x a) b = x (a b);  -(x a) = x (-a)        x / a = x (1/a), a = 2^k
+ *   (x a) b = x (a b);  -(x a) = (-x) a = x (-a)
+ *   x / a = x (1/a), a = 2^k;  x / broadcast(y) = x broadcast(1 / y)
  *   x^2 = x x;  x^0.5 = sqrt(x)                select(a, x, y) = x or y
  *   max(x, x) = min(x, x) = x                  select(c, x, x) = x
  *   f(broadcast(x), broadcast(y), a) = broadcast(f(x, y, a))
@@ -100,6 +101,8 @@ static NodeId rewrite_mul(Simplifier *s, const Draft *d)
     if (b == -1)
         return unary(s, d, OP_NEG, x);
     const Node *left = draft_operand(s, d, 0);
+    if (left->op == OP_NEG && d->type.dtype == DTYPE_F32)
+        return times_number(s, d, left->operands[0], -b);
     if (is_scaled(s, left, &a) && isfinite(a * b))
         return times_number(s, d, left->operands[0], a * b);
     return (NodeId){0};
@@ -112,11 +115,34 @@ static bool is_power_of_two(double a)
            exponent < 120;
 }
 
+/* One division for each y, not for each x. */
+static NodeId divide_by_broadcast(Simplifier *s, const Draft *d)
+{
+    const Node *divisor = draft_operand(s, d, 1);
+    if (divisor->op != OP_BROADCAST || d->type.dtype != DTYPE_F32)
+        return (NodeId){0};
+    Draft wide = *d, narrow = *d;
+    Draft one = {
+        .op = OP_CONSTANT, .attr.constant.value = 1, .origin = d->origin};
+    NodeId operands[2] = {{0}, divisor->operands[0]};
+    wide.op = OP_BROADCAST;
+    wide.attr = divisor->attr;
+    narrow.type = one.type = graph_operand(s->to, divisor, 0)->type;
+    narrow.operands = operands;
+    narrow.origin.path = wide.origin.path = one.origin.path =
+        str_format(s->scratch, "%.*s.inverse", STR_ARG(d->origin.path));
+    operands[0] = simplify_build(s, &one);
+    NodeId inverse = simplify_build(s, &narrow);
+    wide.operands = &inverse;
+    wide.n_operands = 1;
+    return binary(s, d, OP_MUL, d->operands[0], simplify_build(s, &wide));
+}
+
 static NodeId rewrite_div(Simplifier *s, const Draft *d)
 {
     double a;
     if (!draft_constant(s, d, 1, &a))
-        return (NodeId){0};
+        return divide_by_broadcast(s, d);
     if (a == 1)
         return d->operands[0];
     if (d->type.dtype == DTYPE_F32 && is_power_of_two(a))

@@ -6,6 +6,8 @@
  *   slice(pad(x)) of the same window                              = x
  *   sum over dimensions of extent 1                               = reshape
  *   sum over the dimensions that broadcast(x) repeats             = n x
+ *   sum(-x) = -sum(x);  sum(x a) = sum(x) a, a number
+ *   gather(x, 0 1 ... n-1) = slice(x);  scatter_add(0 1 ... n-1, x) = pad(x)
  */
 #include "passes/simplify.h"
 
@@ -15,6 +17,7 @@ static NodeId move(Simplifier *s, const Draft *like, Op op, Attr attr, NodeId x)
     draft.op = op;
     draft.attr = attr;
     draft.operands = &x;
+    draft.n_operands = 1;
     return simplify_build(s, &draft);
 }
 
@@ -134,6 +137,47 @@ static NodeId sum_of_broadcast(Simplifier *s, const Draft *d, const Node *x)
     return simplify_build(s, &product);
 }
 
+static NodeId sum_of(Simplifier *s, const Draft *d, NodeId x)
+{
+    Draft inner = *d;
+    inner.operands = &x;
+    inner.origin.path =
+        str_format(s->scratch, "%.*s.term", STR_ARG(d->origin.path));
+    return simplify_build(s, &inner);
+}
+
+/* sum(x a): the factor, in the sum's shape, once a sum. */
+static NodeId sum_of_scaled(Simplifier *s, const Draft *d, NodeId x,
+                            const Node *factor)
+{
+    Draft number = {.op = OP_CONSTANT,
+                    .attr = factor->attr,
+                    .type = d->type,
+                    .origin = d->origin};
+    number.origin.path =
+        str_format(s->scratch, "%.*s.factor", STR_ARG(d->origin.path));
+    Draft product = *d;
+    NodeId operands[2];
+    operands[0] = sum_of(s, d, x);
+    operands[1] = simplify_build(s, &number);
+    product.op = OP_MUL;
+    product.operands = operands;
+    product.n_operands = 2;
+    return simplify_build(s, &product);
+}
+
+/* Signs and factors come out of sums. */
+static NodeId rewrite_linear_sum(Simplifier *s, const Draft *d, const Node *x)
+{
+    if (d->type.dtype != DTYPE_F32)
+        return (NodeId){0};
+    if (x->op == OP_NEG)
+        return move(s, d, OP_NEG, (Attr){0}, sum_of(s, d, x->operands[0]));
+    if (x->op != OP_MUL || graph_operand(s->to, x, 1)->op != OP_CONSTANT)
+        return (NodeId){0};
+    return sum_of_scaled(s, d, x->operands[0], graph_operand(s->to, x, 1));
+}
+
 /* The dimensions of x's operand that x = sum(.) and then d fold. */
 static uint32_t dims_of_both(const Graph *graph, const Node *x, const Draft *d)
 {
@@ -162,7 +206,34 @@ static NodeId rewrite_sum(Simplifier *s, const Draft *d)
     if (x->op == OP_BROADCAST && d->type.dtype == DTYPE_F32 &&
         (dims & ~repeated_dims(s->to, x)) == 0)
         return sum_of_broadcast(s, d, x);
-    return (NodeId){0};
+    return rewrite_linear_sum(s, d, x);
+}
+
+/* -- look-ups of 0, 1, ... ------------------------------------------------- */
+
+static bool counts_up(const Node *index)
+{
+    return index->op == OP_IOTA && index->type.shape.rank == 1;
+}
+
+static NodeId rewrite_gather(Simplifier *s, const Draft *d)
+{
+    int64_t rows = draft_operand(s, d, 0)->type.shape.extent[0];
+    int64_t n = d->type.shape.extent[0];
+    if (!counts_up(draft_operand(s, d, 1)) || n > rows)
+        return (NodeId){0};
+    Attr attr = {.window = {.high = {rows - n}}};
+    return move(s, d, OP_SLICE, attr, d->operands[0]);
+}
+
+static NodeId rewrite_scatter_add(Simplifier *s, const Draft *d)
+{
+    int64_t n = draft_operand(s, d, 1)->type.shape.extent[0];
+    int64_t rows = d->type.shape.extent[0];
+    if (!counts_up(draft_operand(s, d, 0)) || n > rows)
+        return (NodeId){0};
+    Attr attr = {.window = {.high = {rows - n}}};
+    return move(s, d, OP_PAD, attr, d->operands[1]);
 }
 
 NodeId simplify_movement(Simplifier *s, const Draft *draft)
@@ -174,6 +245,8 @@ NodeId simplify_movement(Simplifier *s, const Draft *draft)
     case OP_SLICE:
     case OP_PAD: return rewrite_window(s, draft);
     case OP_SUM: return rewrite_sum(s, draft);
+    case OP_GATHER: return rewrite_gather(s, draft);
+    case OP_SCATTER_ADD: return rewrite_scatter_add(s, draft);
     default: return (NodeId){0};
     }
 }

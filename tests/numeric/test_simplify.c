@@ -48,9 +48,18 @@ static int32_t below(Maker *m, int64_t n)
     return (int32_t)random_between(&m->random, 0, n - 1);
 }
 
+static bool is_f32(const Graph *graph, int32_t i)
+{
+    return graph->nodes.data[i].type.dtype == DTYPE_F32;
+}
+
 static NodeId any_node(Maker *m)
 {
-    return (NodeId){1 + below(m, m->graph->nodes.count - 1)};
+    int32_t i;
+    do
+        i = 1 + below(m, m->graph->nodes.count - 1);
+    while (!is_f32(m->graph, i));
+    return (NodeId){i};
 }
 
 static const Shape *shape_of(const Maker *m, NodeId x)
@@ -178,6 +187,41 @@ static void make_sum(Maker *m, NodeId x)
         graph_reduce(m->graph, OP_SUM, x, dims, ORIGIN);
 }
 
+/* A gather of rows 0, 1, ..., or a scatter to them. */
+static void make_lookup(Maker *m, NodeId x)
+{
+    const Shape shape = *shape_of(m, x);
+    if (shape.rank == 0)
+        return;
+    bool gather = random_chance(&m->random, 50);
+    int64_t n = shape.extent[0];
+    if (gather)
+        n = 1 + below(m, n);
+    NodeId index = graph_iota(m->graph, 0, (Shape){1, {n}}, ORIGIN);
+    Attr attr = {0};
+    if (!gather)
+        attr.scatter.rows = n + below(m, 3);
+    NodeId operands[2] = {gather ? x : index, gather ? index : x};
+    graph_append(m->graph, gather ? OP_GATHER : OP_SCATTER_ADD, operands, 2,
+                 attr, ORIGIN);
+}
+
+/* x over sums that are not near zero. */
+static void make_quotient(Maker *m, NodeId x)
+{
+    const Shape shape = *shape_of(m, x);
+    if (shape.rank == 0)
+        return;
+    int32_t dims[RANK_MAX] = {1, 2, 3, 4, 5, 6, 7};
+    Shape rest = {.rank = shape.rank - 1};
+    for (int32_t i = 0; i < rest.rank; i++)
+        rest.extent[i] = shape.extent[i + 1];
+    NodeId y = number(m, &rest);
+    y = graph_unary(m->graph, OP_EXP, y, ORIGIN);
+    y = graph_broadcast(m->graph, y, dims, shape, ORIGIN);
+    graph_binary(m->graph, OP_DIV, x, y, ORIGIN);
+}
+
 /* The same op on the same operands, once more. */
 static void make_twin(Maker *m, NodeId x)
 {
@@ -191,9 +235,9 @@ static void make_twin(Maker *m, NodeId x)
 static Graph *random_graph(uint64_t seed, Arena *a)
 {
     static void (*const MAKE[])(Maker *, NodeId) = {
-        make_unary,  make_binary,    make_binary,    make_power,
-        make_select, make_broadcast, make_transpose, make_reshape,
-        make_window, make_sum,       make_twin,
+        make_unary,     make_binary,    make_binary,   make_power,  make_select,
+        make_broadcast, make_transpose, make_reshape,  make_window, make_sum,
+        make_twin,      make_lookup,    make_quotient,
     };
     static const Shape SHAPES[N_INPUTS] = {{1, {3}}, {2, {2, 3}}, {2, {3, 3}}};
     Maker m = {{seed, 0}, graph_new(a, STR("random"))};
@@ -205,7 +249,7 @@ static Graph *random_graph(uint64_t seed, Arena *a)
     while (m.graph->nodes.count < NODES)
         MAKE[below(&m, sizeof MAKE / sizeof MAKE[0])](&m, any_node(&m));
     for (int32_t i = NODES - 6; i < m.graph->nodes.count; i++) {
-        if (shape_of(&m, (NodeId){i})->rank > 0)
+        if (is_f32(m.graph, i) && shape_of(&m, (NodeId){i})->rank > 0)
             graph_add_output(m.graph, (Output){.kind = OUTPUT_VALUE,
                                                .name = STR("y"),
                                                .node = {i},
@@ -234,8 +278,9 @@ static Tensor *values_of(const Graph *graph, const Tensor *inputs, Arena *a)
 static double greatest(const Graph *graph, const Tensor *values)
 {
     double most = 1;
-    for (int64_t i = 1; i < graph->nodes.count; i++) {
-        for (int64_t k = 0; k < shape_count(&values[i].type.shape); k++)
+    for (int32_t i = 1; i < graph->nodes.count; i++) {
+        for (int64_t k = 0;
+             is_f32(graph, i) && k < shape_count(&values[i].type.shape); k++)
             most = fmax(most, fabs((double)tensor_f32(values[i])[k]));
     }
     return most;
