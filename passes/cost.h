@@ -12,6 +12,9 @@
 #include "ir/rule.h"
 #include "passes/storage.h"
 
+/* Blocks take memory, and are sent, in multiples of this. */
+enum { COST_BLOCK_ALIGNMENT = 64 };
+
 /* One run of a node on one device under a strategy with these shardings. */
 int64_t cost_node(const Graph *graph, NodeId id, const Rule *rule,
                   const NodeStorage *storage, const LogicalMesh *mesh,

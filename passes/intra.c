@@ -55,3 +55,31 @@ StagePrice intra_price(const StageSolution *solution,
     }
     return total;
 }
+
+static int64_t *class_field(PlanMemory *memory, MemoryClass class)
+{
+    switch (class) {
+    case MEMORY_PARAMETER: return &memory->parameters;
+    case MEMORY_OPTIMIZER: return &memory->optimizer;
+    case MEMORY_GRADIENT: return &memory->gradients;
+    case MEMORY_SAVED: return &memory->saved;
+    default: return &memory->transient;
+    }
+}
+
+PlanMemory intra_memory(const StageSolution *solution, Arena scratch)
+{
+    const ChoiceProblem *problem = &solution->network.problem;
+    ChoiceEvaluation peak = choice_evaluate(problem, solution->choice, scratch);
+    PlanMemory memory = {.peak = peak.peak_usage};
+    for (int32_t v = 0; v < problem->n_nodes; v++) {
+        const ChoiceNode *node = &problem->nodes[v];
+        int64_t *field =
+            class_field(&memory, solution->network.nodes[v].memory);
+        for (int32_t i = 0; i < node->n_intervals; i++)
+            if (node->intervals[i].begin <= peak.peak_time &&
+                peak.peak_time < node->intervals[i].end)
+                *field += node->intervals[i].usage[solution->choice[v]];
+    }
+    return memory;
+}

@@ -2,6 +2,7 @@
 #ifndef DNNC_PASSES_INTRA_H
 #define DNNC_PASSES_INTRA_H
 
+#include "ir/plan.h"
 #include "passes/stage_network.h"
 
 typedef struct StageSolution {
@@ -28,5 +29,8 @@ typedef struct StagePrice {
 } StagePrice;
 StagePrice intra_price(const StageSolution *solution,
                        const StrategyTable *table);
+
+/* The bytes of each class when the whole peaks, so that they add up to it. */
+PlanMemory intra_memory(const StageSolution *solution, Arena scratch);
 
 #endif

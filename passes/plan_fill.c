@@ -53,37 +53,6 @@ static void keep_variables(Filler *f, const StageSolution *solution)
     }
 }
 
-/* -- memory ---------------------------------------------------------------- */
-
-static int64_t *class_field(PlanMemory *memory, MemoryClass class)
-{
-    switch (class) {
-    case MEMORY_PARAMETER: return &memory->parameters;
-    case MEMORY_OPTIMIZER: return &memory->optimizer;
-    case MEMORY_GRADIENT: return &memory->gradients;
-    case MEMORY_SAVED: return &memory->saved;
-    default: return &memory->transient;
-    }
-}
-
-/* The bytes of each class when the whole peaks, so that they add up to it. */
-static PlanMemory memory_at_peak(const StageSolution *solution, Arena scratch)
-{
-    const ChoiceProblem *problem = &solution->network.problem;
-    ChoiceEvaluation peak = choice_evaluate(problem, solution->choice, scratch);
-    PlanMemory memory = {.peak = peak.peak_usage};
-    for (int32_t v = 0; v < problem->n_nodes; v++) {
-        const ChoiceNode *node = &problem->nodes[v];
-        int64_t *field =
-            class_field(&memory, solution->network.nodes[v].memory);
-        for (int32_t i = 0; i < node->n_intervals; i++)
-            if (node->intervals[i].begin <= peak.peak_time &&
-                peak.peak_time < node->intervals[i].end)
-                *field += node->intervals[i].usage[solution->choice[v]];
-    }
-    return memory;
-}
-
 /* -- stages ---------------------------------------------------------------- */
 
 static double tick_seconds(const SearchSpace *space)
@@ -121,7 +90,7 @@ static int64_t fill_train(Filler *f, const PlannedStage *planned,
     stage->microbatch_seconds =
         (double)price.microbatch / m * tick_seconds(f->space);
     stage->step_seconds = (double)price.step * tick_seconds(f->space);
-    stage->memory = memory_at_peak(&solution, scratch);
+    stage->memory = intra_memory(&solution, scratch);
     add_choices(f, f->set->train, &solution, stage, false);
     keep_variables(f, &solution);
     return solution.price;

@@ -7,8 +7,6 @@
 
 #include <string.h>
 
-enum { BUFFER_ALIGNMENT = 64 };
-
 StrategyTable *strategy_table_new(Arena *arena, const Graph *graph,
                                   const NodeStorage *storage,
                                   const LogicalMesh *mesh,
@@ -102,7 +100,7 @@ static NodeOptions *options_of(StrategyTable *table, NodeId id)
                                   runs);
         bytes[c] = round_up_i64(
             sharding_local_bytes(&table->mesh, &node->type, &results[c]),
-            BUFFER_ALIGNMENT);
+            COST_BLOCK_ALIGNMENT);
     }
     NodeOptions *options = arena_new(arena, NodeOptions, 1);
     *options = (NodeOptions){

@@ -49,12 +49,12 @@ static bool read_list(Reader *r, List *list)
 {
     bool first = true;
     list->n = 0;
-    if (!json_expect(&r->stream, '['))
+    if (!stream_expect(&r->stream, '['))
         return false;
-    while (json_next(&r->stream, &first, ']')) {
+    while (stream_next(&r->stream, &first, ']')) {
         if (r->used == r->size)
             grow_piece(r, list->n);
-        if (!json_integer(&r->stream, &r->piece[r->used]))
+        if (!stream_integer(&r->stream, &r->piece[r->used]))
             return false;
         r->used++;
         list->n++;
@@ -67,14 +67,14 @@ static bool read_lists(Reader *r, Lists *lists)
 {
     bool first = true;
     if (lists->present)
-        return json_fail(&r->stream, "%s appears twice", lists->name);
+        return stream_fail(&r->stream, "%s appears twice", lists->name);
     lists->present = true;
-    if (!json_expect(&r->stream, '['))
+    if (!stream_expect(&r->stream, '['))
         return false;
-    while (json_next(&r->stream, &first, ']')) {
+    while (stream_next(&r->stream, &first, ']')) {
         List list;
         if (lists->list.count == INT32_MAX)
-            return json_fail(&r->stream, "too many elements");
+            return stream_fail(&r->stream, "too many elements");
         if (!read_list(r, &list)) {
             r->stream.status =
                 status_context(r->stream.status, "%s[%lld]", lists->name,
@@ -89,9 +89,9 @@ static bool read_lists(Reader *r, Lists *lists)
 static bool read_limit(Reader *r)
 {
     if (r->has_limit)
-        return json_fail(&r->stream, "usage_limit appears twice");
+        return stream_fail(&r->stream, "usage_limit appears twice");
     r->has_limit = true;
-    if (json_integer(&r->stream, &r->limit))
+    if (stream_integer(&r->stream, &r->limit))
         return true;
     r->stream.status = status_context(r->stream.status, "usage_limit");
     return false;
@@ -112,7 +112,7 @@ static bool read_field(Reader *r, int level, const char *key)
     if (level == PROBLEM && strcmp(key, "usage_limit") == 0)
         return read_limit(r);
     if (level == PROBLEM && strcmp(key, "name") == 0)
-        return json_string(&r->stream, r->name);
+        return stream_string(&r->stream, r->name);
     if (level == NODES && strcmp(key, "intervals") == 0)
         return read_lists(r, &r->intervals);
     if (level == NODES && strcmp(key, "costs") == 0)
@@ -123,7 +123,7 @@ static bool read_field(Reader *r, int level, const char *key)
         return read_lists(r, &r->edge_nodes);
     if (level == EDGES && strcmp(key, "costs") == 0)
         return read_lists(r, &r->edge_costs);
-    return json_skip(&r->stream, 0);
+    return stream_skip(&r->stream, 0);
 }
 
 static bool read_fields(Reader *r, bool *seen, const char *name, int level)
@@ -131,13 +131,13 @@ static bool read_fields(Reader *r, bool *seen, const char *name, int level)
     char key[JSON_NAME_BYTES];
     bool first = true;
     if (*seen)
-        return json_fail(&r->stream, "%s appears twice", name);
+        return stream_fail(&r->stream, "%s appears twice", name);
     *seen = true;
-    if (!json_expect(&r->stream, '{'))
+    if (!stream_expect(&r->stream, '{'))
         return false;
-    while (json_next(&r->stream, &first, '}'))
-        if (!json_string(&r->stream, key) || !json_expect(&r->stream, ':') ||
-            !read_field(r, level, key))
+    while (stream_next(&r->stream, &first, '}'))
+        if (!stream_string(&r->stream, key) ||
+            !stream_expect(&r->stream, ':') || !read_field(r, level, key))
             return false;
     return !r->stream.failed;
 }
@@ -303,8 +303,8 @@ Status iopddl_read(Arena *arena, Arena scratch, IopddlRead *read, void *context,
     r->edge_costs.name = "edges.costs";
     grow_piece(r, 0);
     bool top = false;
-    if (read_fields(r, &top, "top", 0) && json_peek(&r->stream) >= 0)
-        json_fail(&r->stream, "more text after the problem");
+    if (read_fields(r, &top, "top", 0) && stream_peek(&r->stream) >= 0)
+        stream_fail(&r->stream, "more text after the problem");
     if (r->stream.failed)
         return r->stream.status;
     TRY(check_present(r));

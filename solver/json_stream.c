@@ -11,7 +11,7 @@ JsonStream json_stream_new(Arena *arena, IopddlRead *read, void *context)
                         .buffer = arena_new(arena, char, JSON_BUFFER_BYTES)};
 }
 
-bool json_fail(JsonStream *s, const char *format, ...)
+bool stream_fail(JsonStream *s, const char *format, ...)
 {
     if (s->failed)
         return false;
@@ -36,7 +36,7 @@ static bool refill(JsonStream *s)
     s->next = s->end = 0;
     int64_t n = s->read(s->context, s->buffer, JSON_BUFFER_BYTES, &wrong);
     if (n < 0)
-        return json_fail(s, "%s", wrong);
+        return stream_fail(s, "%s", wrong);
     s->end = n;
     return n > 0;
 }
@@ -49,7 +49,7 @@ static inline int look(JsonStream *s)
     return (unsigned char)s->buffer[s->next];
 }
 
-int json_peek(JsonStream *s)
+int stream_peek(JsonStream *s)
 {
     int c = look(s);
     while (c == ' ' || c == '\n' || c == '\t' || c == '\r') {
@@ -62,41 +62,41 @@ int json_peek(JsonStream *s)
 static bool unexpected(JsonStream *s, int c, const char *wanted)
 {
     if (c < 0)
-        return json_fail(s, "the text ends where %s should be", wanted);
+        return stream_fail(s, "the text ends where %s should be", wanted);
     if (c < 0x20 || c > 0x7e)
-        return json_fail(s, "byte 0x%02x where %s should be", (unsigned)c,
-                         wanted);
-    return json_fail(s, "'%c' where %s should be", c, wanted);
+        return stream_fail(s, "byte 0x%02x where %s should be", (unsigned)c,
+                           wanted);
+    return stream_fail(s, "'%c' where %s should be", c, wanted);
 }
 
-bool json_expect(JsonStream *s, char wanted)
+bool stream_expect(JsonStream *s, char wanted)
 {
     char name[] = {'\'', wanted, '\'', 0};
-    int c = json_peek(s);
+    int c = stream_peek(s);
     if (c != wanted)
         return unexpected(s, c, name);
     s->next++;
     return true;
 }
 
-bool json_next(JsonStream *s, bool *first, char close)
+bool stream_next(JsonStream *s, bool *first, char close)
 {
-    int c = json_peek(s);
+    int c = stream_peek(s);
     if (s->failed)
         return false;
     if (c == close) {
         s->next++;
         return false;
     }
-    if (!*first && !json_expect(s, ','))
+    if (!*first && !stream_expect(s, ','))
         return false;
     *first = false;
     return true;
 }
 
-bool json_integer(JsonStream *s, int64_t *value)
+bool stream_integer(JsonStream *s, int64_t *value)
 {
-    int c = json_peek(s);
+    int c = stream_peek(s);
     bool negative = c == '-';
     if (negative) {
         s->next++;
@@ -108,23 +108,23 @@ bool json_integer(JsonStream *s, int64_t *value)
     while (c >= '0' && c <= '9') {
         if (__builtin_mul_overflow(v, 10, &v) ||
             __builtin_sub_overflow(v, c - '0', &v))
-            return json_fail(s, "a number beyond 64 bits");
+            return stream_fail(s, "a number beyond 64 bits");
         s->next++;
         c = look(s);
     }
     if (c == '.' || c == 'e' || c == 'E')
-        return json_fail(s, "a number that is no integer");
+        return stream_fail(s, "a number that is no integer");
     if (!negative && v == INT64_MIN)
-        return json_fail(s, "a number beyond 64 bits");
+        return stream_fail(s, "a number beyond 64 bits");
     *value = negative ? v : -v;
     return !s->failed;
 }
 
-bool json_string(JsonStream *s, char name[JSON_NAME_BYTES])
+bool stream_string(JsonStream *s, char name[JSON_NAME_BYTES])
 {
     int64_t n = 0;
-    if (json_peek(s) != '"')
-        return unexpected(s, json_peek(s), "a string");
+    if (stream_peek(s) != '"')
+        return unexpected(s, stream_peek(s), "a string");
     s->next++;
     for (;;) {
         int c = look(s);
@@ -160,22 +160,22 @@ static bool skip_word(JsonStream *s)
 
 enum { JSON_DEPTH_MAX = 64 };
 
-bool json_skip(JsonStream *s, int depth)
+bool stream_skip(JsonStream *s, int depth)
 {
     char name[JSON_NAME_BYTES];
     bool first = true;
     if (depth > JSON_DEPTH_MAX)
-        return json_fail(s, "more than %d levels of nesting", JSON_DEPTH_MAX);
-    int c = json_peek(s);
+        return stream_fail(s, "more than %d levels of nesting", JSON_DEPTH_MAX);
+    int c = stream_peek(s);
     if (c == '"')
-        return json_string(s, name);
+        return stream_string(s, name);
     if (c != '[' && c != '{')
         return skip_word(s);
     s->next++;
-    while (json_next(s, &first, c == '[' ? ']' : '}')) {
-        if (c == '{' && (!json_string(s, name) || !json_expect(s, ':')))
+    while (stream_next(s, &first, c == '[' ? ']' : '}')) {
+        if (c == '{' && (!stream_string(s, name) || !stream_expect(s, ':')))
             return false;
-        if (!json_skip(s, depth + 1))
+        if (!stream_skip(s, depth + 1))
             return false;
     }
     return !s->failed;

@@ -24,20 +24,21 @@ typedef struct JsonStream {
     Status status;
 } JsonStream;
 
+/* Names apart from those of the JSON library, which other rooms use. */
 JsonStream json_stream_new(Arena *arena, IopddlRead *read, void *context);
 /* Records an error at the present byte; returns false. */
-bool json_fail(JsonStream *s, const char *format, ...) PRINTF_LIKE(2, 3);
+bool stream_fail(JsonStream *s, const char *format, ...) PRINTF_LIKE(2, 3);
 /* The next byte that is not white space, or -1 at the end. */
-int json_peek(JsonStream *s);
+int stream_peek(JsonStream *s);
 /* Takes this byte or fails. */
-bool json_expect(JsonStream *s, char c);
+bool stream_expect(JsonStream *s, char c);
 /* Steps through "[ , , ]" or "{ , , }": `first` starts true. False at the
  * closing bracket, which is taken, and on failure. */
-bool json_next(JsonStream *s, bool *first, char close);
-bool json_integer(JsonStream *s, int64_t *value);
+bool stream_next(JsonStream *s, bool *first, char close);
+bool stream_integer(JsonStream *s, int64_t *value);
 /* A string of at most JSON_NAME_BYTES - 1 bytes; longer ones are cut. */
-bool json_string(JsonStream *s, char name[JSON_NAME_BYTES]);
+bool stream_string(JsonStream *s, char name[JSON_NAME_BYTES]);
 /* Any value. */
-bool json_skip(JsonStream *s, int depth);
+bool stream_skip(JsonStream *s, int depth);
 
 #endif

@@ -1,0 +1,26 @@
+/* Report group: variables that differ only by number, as one line. */
+#ifndef DNNC_DRIVER_REPORT_GROUP_H
+#define DNNC_DRIVER_REPORT_GROUP_H
+
+#include "passes/account.h"
+
+typedef struct VariableGroup {
+    Str name; /* "block.*.up.weight" */
+    VariableKind kind;
+    Type type;
+    Sharding sharding;
+    int64_t count;
+    int64_t bytes; /* of one device, all together */
+} VariableGroup;
+
+typedef struct VariableGroups {
+    VariableGroup *data;
+    int64_t count, capacity;
+} VariableGroups;
+
+/* The stage's variables by name with numbers replaced, type and sharding;
+ * most bytes first, then in the graph's order. */
+VariableGroups variable_groups(const Graph *train, const StageAccount *account,
+                               Arena *arena);
+
+#endif
