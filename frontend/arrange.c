@@ -29,8 +29,7 @@ static bool is_closer(int kind)
     return kind == ')' || kind == ']' || kind == '}';
 }
 
-/* After these a line end does not end a statement. */
-static bool continues(int kind)
+bool token_continues(int kind)
 {
     switch (kind) {
     case ',':
@@ -76,7 +75,7 @@ static void emit_newline(Arranger *a, Token token)
         return;
     int64_t n = a->out.count;
     int before = n ? a->out.data[n - 1].kind : TOKEN_NEWLINE;
-    if (before != TOKEN_NEWLINE && !continues(before))
+    if (before != TOKEN_NEWLINE && !token_continues(before))
         emit(a, token);
 }
 

@@ -1,9 +1,9 @@
 /* Format: one layout for every text, made from its tokens.
  *
  * Line breaks and comments are the author's; blanks and indentation are the
- * formatter's: four columns for each open bracket at the start of a line, one
- * blank around operators, none inside brackets, at most one empty line in a
- * row.
+ * formatter's: four columns for each line with brackets that are still open,
+ * and for a line that continues a statement; one blank around operators, none
+ * inside brackets, at most one empty line in a row.
  */
 #include "frontend/frontend.h"
 #include "frontend/parse.h"
@@ -62,13 +62,19 @@ static bool is_sign(int before, int kind)
             before == TOKEN_RANGE || opens(before) || is_operator(before));
 }
 
+typedef struct Open {
+    int kind;
+    int64_t line;
+} Open;
+
 typedef struct Formatter {
     Text out;
-    int64_t depth;  /* open brackets */
-    int64_t square; /* of them, '[' */
-    int before;     /* kind of the last token; NEWLINE at the start */
-    bool was_sign;  /* the last token was a sign */
-    bool cluster;   /* units: GB/s has no blanks */
+    Open open[BRACKET_DEPTH_MAX + 1];
+    int64_t depth, line;
+    int last;      /* kind of the last token that is not trivia */
+    int before;    /* kind of the last token; NEWLINE at the start */
+    bool was_sign; /* the last token was a sign */
+    bool cluster;  /* units: GB/s has no blanks */
     int empty_lines;
 } Formatter;
 
@@ -83,20 +89,50 @@ static bool blank_between(const Formatter *f, int kind, bool units)
     if (opens(before) || closes(kind) || kind == ',' || kind == '.' ||
         before == '.' || kind == TOKEN_RANGE || before == TOKEN_RANGE)
         return false;
-    if (kind == ':' || (before == ':' && f->square))
+    bool subscript = f->depth && f->open[f->depth - 1].kind == '[';
+    if (kind == ':')
+        return before == ',';
+    if (before == ':' && subscript)
         return false;
     if (kind == '(' || kind == '[')
         return is_operator(before) || before == ',' || before == ':';
     return true;
 }
 
+/* Lines, counted once each, with brackets among the outermost `depth`. */
+static int64_t open_lines(const Formatter *f, int64_t depth)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < depth; i++)
+        n += i == 0 || f->open[i].line != f->open[i - 1].line;
+    return n;
+}
+
 static void begin_line(Formatter *f, const TokenList *tokens, int64_t i)
 {
     int64_t depth = f->depth;
+    int kind = tokens->data[i].kind;
     for (int64_t k = i; closes(tokens->data[k].kind); k++)
         depth--;
-    for (int64_t k = 0; k < depth * INDENT_COLUMNS; k++)
+    int64_t level = open_lines(f, depth);
+    bool in_block = depth == 0 || f->open[depth - 1].kind == '{';
+    if (in_block && !closes(kind) && kind != TOKEN_COMMENT &&
+        (token_continues(f->last) || kind == TOKEN_THEN ||
+         (kind == TOKEN_ELSE && f->last != '}')))
+        level++;
+    for (int64_t k = 0; k < level * INDENT_COLUMNS; k++)
         text_append(&f->out, STR(" "));
+}
+
+static void track(Formatter *f, int kind)
+{
+    if (opens(kind))
+        f->open[f->depth++] = (Open){kind, f->line};
+    else if (closes(kind))
+        f->depth--;
+    if (kind != TOKEN_COMMENT)
+        f->last = kind;
+    f->before = kind;
 }
 
 static bool inside_unit(const Formatter *f, const TokenList *tokens, int64_t i)
@@ -111,6 +147,7 @@ static void put(Formatter *f, const Diagnostics *diagnostics,
     Token token = tokens->data[i];
     if (token.kind == TOKEN_NEWLINE) {
         f->empty_lines += f->before == TOKEN_NEWLINE;
+        f->line++;
         f->before = TOKEN_NEWLINE;
         f->was_sign = false;
         if (f->empty_lines == 0)
@@ -134,9 +171,7 @@ static void put(Formatter *f, const Diagnostics *diagnostics,
         text.length--;
     text_append(&f->out, text);
     f->was_sign = is_sign(f->before, token.kind);
-    f->depth += opens(token.kind) - closes(token.kind);
-    f->square += (token.kind == '[') - (token.kind == ']');
-    f->before = token.kind;
+    track(f, token.kind);
 }
 
 bool frontend_format(Arena *arena, int32_t source, SourceKind kind,

@@ -316,13 +316,15 @@ primary
     | '(' expr ',' ')'
         { ExprList one = {0}; APPEND(one, $2);
           $$ = build_tuple(parser, @$, one); }
-    | '(' expr ',' expr_list ')'
+    | '(' expr ',' expr_list comma ')'
         { ExprList all = {0}; APPEND(all, $2);
           for (int64_t i = 0; i < $4.count; i++)
               APPEND(all, $4.data[i]);
           $$ = build_tuple(parser, @$, all); }
     | '(' error ')'     { $$ = build_expr(parser, EXPR_ERROR, @$); yyerrok; }
     ;
+
+comma: %empty | ',' ;
 
 expr_list
     : expr                  { $$ = (ExprList){0}; APPEND($$, $1); }

@@ -32,4 +32,7 @@ TokenList tokens_cut(Arena *arena, int32_t source, Diagnostics *diagnostics);
 TokenList tokens_arrange(Arena *arena, const TokenList *cut,
                          Diagnostics *diagnostics);
 
+/* After a token of this kind a line end does not end a statement. */
+bool token_continues(int kind);
+
 #endif
