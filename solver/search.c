@@ -20,9 +20,12 @@
 #include <string.h>
 
 enum {
-    PASSES = 500,
-    PASSES_SETTLE = 20, /* the last, under the best prices */
-    STALE_ROUNDS = 150, /* without a gain: time for something else */
+    FIRST_PASSES = 300, /* at least: enough to start the local search well */
+    PASSES = 500,       /* at least, in later epochs */
+    PASSES_MOST = 3000,
+    ASCENT_WORK = 400000000, /* more passes where they are cheap */
+    PASSES_SETTLE = 20,      /* the last, under the best prices */
+    STALE_ROUNDS = 150,      /* without a gain: time for something else */
     FIRST_WORK = 100000000,
 };
 
@@ -277,12 +280,29 @@ static void find_first(Search *s, Arena networks, Arena scratch)
     tell(s);
 }
 
+static int choose_passes(const Network *core, bool first)
+{
+    int64_t pass_work = 12 * core->n_rows + 1;
+    for (int64_t k = 0; k < core->edges.count; k++) {
+        const NetworkEdge *e = &core->edges.data[k];
+        if (e->cost)
+            pass_work += (int64_t)core->nodes[e->a].n_choices *
+                         core->nodes[e->b].n_choices;
+    }
+    int64_t affordable = ASCENT_WORK / pass_work;
+    int64_t least = first ? FIRST_PASSES : PASSES;
+    return (int)(affordable < least         ? least
+                 : affordable > PASSES_MOST ? PASSES_MOST
+                                            : affordable);
+}
+
 /* One epoch; the dual lives in `scratch` until narrowing is done. */
 static void run_epoch(Search *s, Arena networks, Arena scratch)
 {
     Dual dual = dual_new(&scratch, s->core);
     s->fresh_cost = NEVER;
-    ascend(s, &dual, PASSES, s->epoch == 0 ? 1 : 0.1, scratch);
+    int passes = choose_passes(s->core, s->epoch == 0);
+    ascend(s, &dual, passes, s->epoch == 0 ? 1 : 0.1, scratch);
     s->epoch++;
     dual_bake(&dual, s->core);
     if (s->best_cost == NEVER && !out_of_work(s))
