@@ -93,10 +93,9 @@ static void draw_strategies(Random *random, const Graph *graph, int64_t m,
         int64_t n = rule_strategies(graph, (NodeId){i}, &rule, &stage->mesh,
                                     time[i], arena, &strategies);
         assert(n > 0);
-        /* Replicated ones are rarer than by chance alone. */
-        if (!replicated)
-            drawn = strategies[random_between(
-                random, n > 1 ? random_chance(random, 80) : 0, n - 1)];
+        /* The first is replicated: too rare among all to be covered. */
+        if (!replicated && !random_chance(random, 20))
+            drawn = strategies[random_between(random, 0, n - 1)];
         PlanChoice choice = {.path = node->path, .strategy = drawn};
         if (eval)
             *vector_push(arena, &stage->eval) = choice;
@@ -113,7 +112,8 @@ static int32_t draw_cuts(Random *random, int32_t layers, int32_t wanted,
 {
     int32_t most = (int32_t)min_i64(layers, STAGES_MAX);
     int32_t n = wanted ? (int32_t)min_i64(wanted, most)
-                       : (int32_t)random_between(random, 1, most);
+                       : (int32_t)max_i64(random_between(random, 1, most),
+                                          random_between(random, 1, most));
     int32_t begin = 0;
     for (int32_t s = 0; s < n; s++) {
         int32_t last = layers - (n - 1 - s);
