@@ -237,17 +237,34 @@ static void move_in(Fuser *f, int32_t i)
     }
 }
 
+/* Index arithmetic that makes nothing smaller: another segment reads what it
+ * is a view of rather than a stored copy. */
+static bool is_view(const Fuser *f, int32_t i)
+{
+    const Node *node = node_at(f, i);
+    return op_has(node->op, TRAIT_INDEX) &&
+           shape_count(&node->type.shape) >=
+               shape_count(&graph_operand(f->graph, node, 0)->type.shape);
+}
+
 static void read_operand(Fuser *f, int32_t reader, int32_t k, bool is_inside)
 {
     const Node *node = node_at(f, reader);
     int32_t operand = node->operands[k].index;
+    SegmentKind own = segment_at(f, operand);
     f->live[operand] = true;
-    f->stored[operand] |= reads_buffers(node->op, k) ||
-                          segment_at(f, reader) != segment_at(f, operand);
+    f->stored[operand] |= reads_buffers(node->op, k);
     f->repeated[operand] |=
         repeats(f, node) || (is_inside && f->repeated[reader]);
-    for (int64_t h = 0; h < f->homes[reader].list.count; h++)
-        add_reader(f, operand, f->homes[reader].list.data[h]);
+    /* A given value has no home: its reader is a segment's instruction. */
+    if (is_given(node->op))
+        f->stored[operand] |= segment_at(f, reader) != own;
+    for (int64_t h = 0; h < f->homes[reader].list.count; h++) {
+        int32_t root = f->homes[reader].list.data[h];
+        add_reader(f, operand, root);
+        f->stored[operand] |=
+            segment_at(f, root) != own && !is_view(f, operand);
+    }
 }
 
 /* A contraction reads what its operands are views of. */

@@ -91,13 +91,28 @@ NodeId local_to_partial(LocalBuilder *b, NodeId x, uint8_t axes,
     return keep_where(b, graph_splat(g, first, shape, origin), x, operator);
 }
 
+/* Whether all along `dim` a broadcast repeats one value. */
+static bool repeats_along(const Graph *g, const Node *node, int32_t dim)
+{
+    if (node->op != OP_BROADCAST)
+        return false;
+    for (int32_t d = 0; d < graph_operand(g, node, 0)->type.shape.rank; d++)
+        if (node->attr.broadcast.dims[d] == dim)
+            return false;
+    return true;
+}
+
 NodeId local_slice(LocalBuilder *b, NodeId x, int32_t dim, uint8_t axes,
                    uint8_t outer, int64_t extent)
 {
     Graph *g = b->local->graph;
-    Type type = graph_node(g, x)->type;
+    const Node *node = graph_node(g, x);
+    Type type = node->type;
     type.shape.extent[dim] =
         sharding_block(b->mesh, extent, (uint8_t)(axes | outer));
+    if (repeats_along(g, node, dim)) /* a block of it is a smaller one */
+        return graph_broadcast(g, node->operands[0], node->attr.broadcast.dims,
+                               type.shape, local_origin(b, "block"));
     Attr attr = {
         .shard = {
             .dim = dim, .axes = axes, .outer_axes = outer, .extent = extent}};
