@@ -155,20 +155,19 @@ static Value call_function(Lowering *l, const Value *callee, Given *given,
     frame.may_return = true;
     int64_t errors = l->diagnostics->list.count;
     exec_block(l, &declaration->as.function.body);
-    Value result = frame.result;
     const TypeRef *type = declaration->as.function.result;
-    if (!frame.returned)
-        result = (Value){.kind = VALUE_NONE, .span = call};
     bool failed = l->diagnostics->list.count > errors || l->stopped;
+    Value result = {.kind = VALUE_NONE, .span = call};
     if (type && !frame.returned && !failed)
         complain(l, declaration->span, no_return,
                  STR_ARG(declaration->name.text));
-    if (!frame.returned && (type || failed)) {
+    if (frame.returned)
+        result = frame.result;
+    else if (type || failed)
         result = poison(call);
-    } else if (type && !is_poison(&result) &&
-               !match_result(l, type, &result, declaration)) {
+    if (type && !is_poison(&result) &&
+        !match_result(l, type, &result, declaration))
         result = poison(call);
-    }
     l->frame = frame.caller;
     result.span = call;
     return result;

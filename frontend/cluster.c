@@ -77,12 +77,12 @@ static const char *const measure_names[] = {
 /* One entry of a section; exactly one of the targets is set. */
 typedef struct Entry {
     const char *name;
-    Measure measure;
     int64_t *whole;
     double *real;
     Name *word;
-    bool optional;
     const Stmt *given;
+    Measure measure;
+    bool optional;
 } Entry;
 
 typedef struct Reader {
@@ -316,7 +316,7 @@ static void read_hosts(Reader *r, const Stmt *section)
     read_section(r, section, "a group of hosts", entries, 3, read_group_link,
                  &links, "inner, outer");
     group.device_type = find_device(r, device);
-    if (group.n_hosts < 1)
+    if (entries[0].given && group.n_hosts < 1)
         quantity_fails(r, entries[0].given, "at least 1");
     if (group.devices_per_host > 1 && !links.inner)
         missing_entry(r, section, "a host with several devices", "inner");

@@ -40,33 +40,28 @@ Diagnostic *complaint_trace(Lowering *l, Span span, Diagnostic *diagnostic)
     return diagnostic;
 }
 
-static void stop(Lowering *l, Diagnostic *d)
-{
-    (void)d;
-    l->stopped = true;
-}
-
 bool lower_step(Lowering *l, Span span)
 {
     if (l->stopped)
         return false;
+    l->stopped = true;
     if (++l->work > LOWER_WORK_MAX)
-        stop(l, complain(l, span, too_much_work, LOWER_WORK_MAX));
+        complain(l, span, too_much_work, LOWER_WORK_MAX);
     else if (l->depth > LOWER_DEPTH_MAX)
-        stop(l, complain(l, span, nested_too_deeply, LOWER_DEPTH_MAX));
+        complain(l, span, nested_too_deeply, LOWER_DEPTH_MAX);
     else if (l->graph->nodes.count > LOWER_NODES_MAX)
-        stop(l, complain(l, span, too_many_nodes, LOWER_NODES_MAX));
-    else if (l->diagnostics->list.count > LOWER_ERRORS_MAX)
-        l->stopped = true;
+        complain(l, span, too_many_nodes, LOWER_NODES_MAX);
+    else
+        l->stopped = l->diagnostics->list.count > LOWER_ERRORS_MAX;
     return !l->stopped;
 }
 
-/* Levenshtein distance, at most `limit` + 1. */
+/* Levenshtein distance; `limit` stands for long names. */
 static int64_t distance(Str a, Str b, int64_t limit)
 {
-    int64_t row[NEAR_LENGTH_MAX + 1];
+    int64_t row[NEAR_LENGTH_MAX + 1] = {0};
     if (a.length > NEAR_LENGTH_MAX || b.length > NEAR_LENGTH_MAX)
-        return limit + 1;
+        return limit;
     for (int64_t j = 0; j <= b.length; j++)
         row[j] = j;
     for (int64_t i = 1; i <= a.length; i++) {
@@ -85,29 +80,24 @@ static int64_t distance(Str a, Str b, int64_t limit)
     return row[b.length];
 }
 
-Str scope_nearest(const Lowering *l, const Scope *scope, Str name)
+/* Keeps `known` when it is closer to `name` than *least. */
+static void consider(Str name, Str known, int64_t *least, Str *best)
+{
+    int64_t d = distance(name, known, *least);
+    if (d < *least) {
+        *least = d;
+        *best = known;
+    }
+}
+
+Str scope_nearest(const Scope *scope, Str name)
 {
     Str best = {0};
-    int64_t limit = name.length <= 3 ? 1 : NAME_DISTANCE_MAX;
-    int64_t least = limit + 1;
-    for (; scope; scope = scope->parent) {
-        for (int64_t i = 0; i < scope->names.entries.count; i++) {
-            Str known = scope->names.entries.data[i].key;
-            int64_t d = distance(name, known, limit);
-            if (d < least) {
-                least = d;
-                best = known;
-            }
-        }
-    }
-    for (int64_t i = 0; builtin_at(i); i++) {
-        Str known = str_from(builtin_at(i)->name);
-        int64_t d = distance(name, known, limit);
-        if (d < least) {
-            least = d;
-            best = known;
-        }
-    }
-    (void)l;
+    int64_t least = 1 + (name.length <= 3 ? 1 : NAME_DISTANCE_MAX);
+    for (; scope; scope = scope->parent)
+        for (int64_t i = 0; i < scope->names.entries.count; i++)
+            consider(name, scope->names.entries.data[i].key, &least, &best);
+    for (int64_t i = 0; builtin_at(i); i++)
+        consider(name, str_from(builtin_at(i)->name), &least, &best);
     return best;
 }

@@ -56,6 +56,13 @@ static bool equation_fails(Lowering *l, const Call *call, const char *why)
     return false;
 }
 
+/* Appends `labels` to what `to` holds. */
+static char *add_labels(char *to, const char *labels)
+{
+    memcpy(to + strlen(to), labels, strlen(labels) + 1);
+    return to;
+}
+
 /* Labels and extents agree, and every result label occurs. */
 static bool check_equation(Lowering *l, const Call *call, const Einsum *e)
 {
@@ -163,16 +170,17 @@ static Value append_dot(Lowering *l, Span span, NodeId x, NodeId y,
 static Value multiply(Lowering *l, Span span, NodeId left, char *labels,
                       Einsum *e, int i, NodeId right)
 {
-    char later[4 * RANK_MAX + 1], needed[6 * RANK_MAX + 1];
+    char later[4 * RANK_MAX + 1];
+    char by_left[6 * RANK_MAX + 1] = {0}, by_right[6 * RANK_MAX + 1] = {0};
     later_labels(e, i, later);
-    strcat(strcpy(needed, later), e->operand[i]);
-    Value x = sum_lonely(l, span, left, labels, needed);
-    strcat(strcpy(needed, later), labels);
-    Value y = sum_lonely(l, span, right, e->operand[i], needed);
+    add_labels(add_labels(by_left, later), e->operand[i]);
+    Value x = sum_lonely(l, span, left, labels, by_left);
+    add_labels(add_labels(by_right, later), labels);
+    Value y = sum_lonely(l, span, right, e->operand[i], by_right);
     char result[RANK_MAX + 1] = {0};
     bool fits = true;
     if (i + 1 == e->n)
-        strcpy(result, e->result);
+        add_labels(result, e->result);
     else
         fits = product_labels(labels, e->operand[i], later, result);
     if (!fits)
@@ -181,7 +189,7 @@ static Value multiply(Lowering *l, Span span, NodeId left, char *labels,
         return poison(span);
     Value product = append_dot(l, span, x.as.node, y.as.node, labels,
                                e->operand[i], result);
-    strcpy(labels, result);
+    memcpy(labels, result, sizeof result);
     return product;
 }
 
@@ -215,8 +223,8 @@ Value builtin_einsum(Lowering *l, const Call *call)
     }
     if (!einsum_operands(l, call, &e))
         return poison(call->span);
-    char labels[RANK_MAX + 1];
-    strcpy(labels, e.operand[0]);
+    char labels[RANK_MAX + 1] = {0};
+    add_labels(labels, e.operand[0]);
     Value v = call->argument[1];
     for (int i = 1; i < e.n && !is_poison(&v); i++)
         v = multiply(l, call->span, v.as.node, labels, &e, i,

@@ -5,10 +5,8 @@
 static Value eval_name(Lowering *l, const Expr *expr)
 {
     Binding *found = scope_find(l->frame->scope, expr->as.text);
-    if (found) {
-        Value v = found->value;
-        return v;
-    }
+    if (found)
+        return found->value;
     const Builtin *builtin = builtin_find(expr->as.text);
     if (builtin) {
         Value v = {.kind = VALUE_BUILTIN, .span = expr->span};
@@ -19,7 +17,7 @@ static Value eval_name(Lowering *l, const Expr *expr)
         return value_bool(expr->span, l->training);
     Diagnostic *d =
         complain(l, expr->span, name_unknown, STR_ARG(expr->as.text));
-    Str near = scope_nearest(l, l->frame->scope, expr->as.text);
+    Str near = scope_nearest(l->frame->scope, expr->as.text);
     if (near.length)
         advise(l, d, "did you mean '%.*s'?", STR_ARG(near));
     return poison(expr->span);
@@ -153,7 +151,8 @@ static Value index_tensor(Lowering *l, const Expr *expr, const Value *base)
         if (s && !s->is_range)
             high = low + 1;
         if (high <= low) {
-            complain(l, s->span, extent_not_positive, (long long)(high - low));
+            complain(l, s ? s->span : expr->span, extent_not_positive,
+                     (long long)(high - low));
             return poison(expr->span);
         }
         attr.window.low[i] = low;

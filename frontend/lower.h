@@ -134,8 +134,6 @@ struct Lowering {
     int64_t work, depth;
     bool stopped; /* a limit was reached and diagnosed */
     const Stmt *model, *train;
-    const Setting *settings;
-    int64_t n_settings;
     VECTOR(Declared) declared; /* by variable index */
     Map variables;             /* name to variable index */
     Map outputs;               /* name of loss, metric or output to index in
@@ -162,7 +160,7 @@ Diagnostic *complaint_trace(Lowering *l, Span span, Diagnostic *diagnostic);
 /* Counts one unit of work; false when a limit stops the run. */
 bool lower_step(Lowering *l, Span span);
 /* The visible name closest to `name`, or an empty string. */
-Str scope_nearest(const Lowering *l, const Scope *scope, Str name);
+Str scope_nearest(const Scope *scope, Str name);
 
 /* -- values (value.c) ------------------------------------------------------- */
 

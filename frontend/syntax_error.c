@@ -51,7 +51,7 @@ static void append_choice(Text *text, const char *name)
         text_append(text, STR(", "));
     bool bare = name[0] == '\'' || strncmp(name, "a", 1) == 0 ||
                 strncmp(name, "end", 3) == 0;
-    text_format(text, bare && strcmp(name, "and") ? "%s" : "'%s'", name);
+    text_format(text, bare && strcmp(name, "and") != 0 ? "%s" : "'%s'", name);
 }
 
 /* "')' or ','", "an expression", ... */

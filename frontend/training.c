@@ -14,10 +14,9 @@ typedef enum SettingKind { SETTING_NUMBER, SETTING_BOOL } SettingKind;
 /* One setting: written as `name = value`. */
 typedef struct TrainSetting {
     const char *name;
-    void *to; /* double or bool */
-    SettingKind kind;
+    void *to;         /* double or bool */
     double low, high; /* low <= value < high */
-    bool required;
+    SettingKind kind;
     bool given;
 } TrainSetting;
 
@@ -30,24 +29,25 @@ static const struct {
     {"adamw", OPTIMIZER_ADAMW},
 };
 
-/* Schedules and their arguments, in order; those after '?' may be left out. */
+/* Schedules and their arguments, in order; the first n_required must be
+ * given. */
 static const struct {
     const char *name;
-    ScheduleKind kind;
     const char *arguments[4];
+    ScheduleKind kind;
     int n_required;
 } schedules[] = {
-    {"constant", SCHEDULE_CONSTANT, {"peak"}, 1},
-    {"warmup", SCHEDULE_WARMUP, {"peak", "warmup"}, 2},
+    {"constant", {"peak"}, SCHEDULE_CONSTANT, 1},
+    {"warmup", {"peak", "warmup"}, SCHEDULE_WARMUP, 2},
     {"warmup_cosine",
-     SCHEDULE_WARMUP_COSINE,
      {"peak", "warmup", "total", "final"},
+     SCHEDULE_WARMUP_COSINE,
      3},
     {"warmup_linear",
-     SCHEDULE_WARMUP_LINEAR,
      {"peak", "warmup", "total", "final"},
+     SCHEDULE_WARMUP_LINEAR,
      3},
-    {"steps", SCHEDULE_STEPS, {"peak", "every", "factor"}, 3},
+    {"steps", {"peak", "every", "factor"}, SCHEDULE_STEPS, 3},
 };
 
 static bool in_range(Lowering *l, Span span, const char *name, double value,
@@ -402,7 +402,7 @@ static void read_microbatches(Lowering *l, const Expr *expr, Training *out)
     int64_t n;
     if (!need_int(l, &v, expr->span, "the number of microbatches", &n))
         return;
-    if (n < 1 || out->batch % n) {
+    if (n != 0 && (n < 0 || out->batch % n)) {
         Diagnostic *d = complain(l, expr->span, microbatches_unfit,
                                  (long long)n, (long long)out->batch);
         if (l->graph->inputs.count)
