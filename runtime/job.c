@@ -222,6 +222,8 @@ static void print_information(const Job *job)
 static Status check_start(const Job *job)
 {
     TRY(check_wishes(job->options));
+    if (job->options->info)
+        return status_ok();
     TRY(check_size(job));
     return target_check(job->image->target, job->image->features);
 }

@@ -1,6 +1,7 @@
 /* The worker's loop: tasks, instructions, inputs. */
 #include "runtime/worker.h"
 
+#include "runtime/memory_check.h"
 #include "support/checked.h"
 
 #include <assert.h>
@@ -246,9 +247,12 @@ Status worker_init(Worker *w, const Program *program,
     *w = (Worker){.program = program,
                   .communicator = communicator,
                   .trace = options->trace};
+    bool is_active = program_place(program, communicator->rank, &w->stage_index,
+                                   &w->device_index);
+    const ProgramStage *stage = &program->stages.data[w->stage_index];
+    TRY(memory_check(communicator, is_active ? stage->arena_bytes : 0));
     Status status = status_ok();
-    if (program_place(program, communicator->rank, &w->stage_index,
-                      &w->device_index))
+    if (is_active)
         status = init_active(w, options, arena);
     return communicator_agree(communicator, status);
 }

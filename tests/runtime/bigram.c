@@ -453,6 +453,8 @@ int main(int argc, char **argv)
     program.batch = BATCH;
     program.n_microbatches = MICROBATCHES;
     program.parameter_count = VOCAB * VOCAB;
+    if (getenv("DNNC_TEST_MEMORY")) /* more than any host has */
+        program.stages.data[0].arena_bytes = (int64_t)1 << 50;
     const char *target = getenv("DNNC_TEST_TARGET");
     const char *features = getenv("DNNC_TEST_FEATURES");
     const JobImage image = {.program = &program,
