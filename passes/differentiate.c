@@ -49,14 +49,14 @@ NodeId gradient_leaf(const Adjoint *a, int32_t operand)
 NodeId gradient_none(const Adjoint *a, int32_t operand)
 {
     (void)a, (void)operand;
-    assert(!"no derivative");
+    assert(false && "no derivative");
     return (NodeId){0};
 }
 
 NodeId gradient_composite(const Adjoint *a, int32_t operand)
 {
     (void)a, (void)operand;
-    assert(!"expand comes before differentiate");
+    assert(false && "expand comes before differentiate");
     return (NodeId){0};
 }
 
@@ -87,7 +87,7 @@ static NodeId find_loss(const Graph *graph)
         if (graph->outputs.data[i].kind == OUTPUT_LOSS)
             return graph->outputs.data[i].node;
     }
-    assert(!"a model that is trained has a loss");
+    assert(false && "a model that is trained has a loss");
     return (NodeId){0};
 }
 

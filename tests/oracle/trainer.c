@@ -70,6 +70,6 @@ int32_t trainer_variable(const Trainer *trainer, const char *name)
         if (str_equal_c(graph->variables.data[i].name, name))
             return i;
     }
-    assert(!"a variable of that name");
+    assert(false && "a variable of that name");
     return -1;
 }
