@@ -12,6 +12,7 @@
 #include "ir/graph_text.h"
 #include "passes/pass.h"
 #include "passes/plan.h"
+#include "passes/plan_check.h"
 #include "passes/program_build.h"
 #include "support/checked.h"
 #include "support/file.h"
@@ -55,9 +56,8 @@ static Status read_sources(Session *session, const Request *request,
     Diagnostics *diagnostics = &session->diagnostics;
     Plan *plan = &out->plan;
     if (request->plan) {
-        int32_t source;
-        TRY(session_read(session, request->plan, &source));
-        if (!plan_parse(&session->perm, source, diagnostics, plan))
+        TRY(session_read(session, request->plan, &out->plan_source));
+        if (!plan_parse(&session->perm, out->plan_source, diagnostics, plan))
             return status_ok();
     } else if (!request->model || !request->mesh) {
         return status_error(STATUS_USAGE, "a model and --mesh are needed, "
@@ -120,6 +120,20 @@ static Setting *read_settings(Session *session, const Request *request,
     return settings;
 }
 
+/* Fingerprints of what a plan was made from: the model's text with its
+ * settings, and the cluster's text. */
+static void set_hashes(Plan *plan)
+{
+    plan->mesh_hash = str_hash(plan->mesh_text);
+    plan->model_hash = str_hash(plan->model_text);
+    for (int64_t i = 0; i < plan->settings.count; i++) {
+        const PlanSetting *setting = &plan->settings.data[i];
+        plan->model_hash =
+            plan->model_hash * 31 + str_hash(setting->name) * 7 +
+            str_hash(setting->value);
+    }
+}
+
 /* Decides: a plan given is checked, a shape given is filled in, else the
  * search.  `cut_bytes` is taken off every device's memory. */
 static bool decide(Session *session, const Request *request,
@@ -129,6 +143,9 @@ static bool decide(Session *session, const Request *request,
                                  .work_limit = request->work_limit};
     Diagnostics *diagnostics = &session->diagnostics;
     Arena *perm = &session->perm;
+    if (request->plan)
+        return plan_check(perm, session->scratch, &c->model.graphs, &c->mesh,
+                          c->plan_source, &options, diagnostics, &c->plan);
     if (!request->uniform)
         return plan_search(perm, session->scratch, &c->model.graphs,
                            &c->model.training, &c->mesh, &options,
@@ -193,6 +210,7 @@ Status compile_plan(Session *session, const Request *request,
     if (!good)
         return status_ok();
     out->plan.model_name = out->model.name;
+    set_hashes(&out->plan);
 
     /* From here on only primitive ops; then gradients and the optimizer's
      * update; then every node has a layer, and copies where resharding can
@@ -209,6 +227,8 @@ Status compile_plan(Session *session, const Request *request,
     double begin = seconds_now();
     TRY(decide_and_build(session, request, out));
     out->planning_seconds = seconds_now() - begin;
+    out->program.plan_hash =
+        str_hash(plan_print(&session->perm, &out->plan));
     return status_ok();
 }
 

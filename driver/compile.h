@@ -26,6 +26,7 @@ typedef struct Compilation {
     Model model; /* graphs: layered after compile_plan */
     Mesh mesh;
     Plan plan;
+    int32_t plan_source; /* of a plan that was given; else 0 */
     Program program;
     ProgramCode code;
     double planning_seconds;

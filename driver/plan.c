@@ -1,0 +1,52 @@
+/* dnnc plan: decide how a model runs on a cluster, and show it. */
+#include "driver/compile.h"
+#include "driver/report.h"
+#include "support/file.h"
+
+static Status show(Session *session, const Compilation *c, const char *output,
+                   bool json)
+{
+    const Graph *train = c->model.graphs.train;
+    Str text = json ? report_plan_json(&session->perm, session->scratch, train,
+                                       &c->mesh, &c->plan)
+                    : report_plan(&session->perm, session->scratch, train,
+                                  &c->mesh, &c->plan);
+    fwrite(text.data, 1, (size_t)text.length, stdout);
+    if (!output)
+        return status_ok();
+    TRY(file_write(output, plan_print(&session->perm, &c->plan), false));
+    if (!json)
+        printf("\nwrote %s: edit it, compile it with `dnnc compile --plan %s "
+               "-o JOB`\n",
+               output, output);
+    return status_ok();
+}
+
+int command_plan(Session *session, int argc, char **argv)
+{
+    Request request = {0};
+    const char *output = NULL;
+    bool help = false, json = false;
+    enum { N_OPTIONS = COMPILE_OPTIONS + 3 };
+    Option options[N_OPTIONS] = {
+        [COMPILE_OPTIONS] = {"-o", OPTION_TEXT, &output, "FILE",
+                             "write the plan"},
+        {"--json", OPTION_FLAG, &json, NULL, "print the report as JSON"},
+        {"--help", OPTION_FLAG, &help, NULL, "print this"},
+    };
+    compile_options(&request, options);
+    OptionList models = {0};
+    Status status = option_parse(&session->perm, options, N_OPTIONS, argc,
+                                 argv, &models);
+    if (status_failed(&status))
+        return command_finish(session, status);
+    if (help || models.count + (request.plan != NULL) < 1 || models.count > 1)
+        return command_usage("plan", options, N_OPTIONS, help,
+                             &session->perm);
+    request.model = models.count ? models.data[0] : NULL;
+    Compilation *compilation = arena_new(&session->perm, Compilation, 1);
+    status = compile_plan(session, &request, compilation);
+    if (!status_failed(&status) && !diagnostics_any(&session->diagnostics))
+        status = show(session, compilation, output, json);
+    return command_finish(session, status);
+}
