@@ -108,9 +108,10 @@ static Running reduce_unrolled(Emitter *e, Scope *scope, const Reduction *r)
     return sum;
 }
 
+/* Splits a long range that nothing else has split: shapes come first. */
 static void ask_sum_blocks(Emitter *e, int32_t range, int64_t extent)
 {
-    if (extent <= 2 * SUM_BLOCK_TERMS)
+    if (extent <= 2 * SUM_BLOCK_TERMS || range_is_split(e, range))
         return;
     for (int64_t unit = SUM_BLOCK_TERMS; unit >= SUM_BLOCK_TERMS / 8; unit--)
         if (extent % unit == 0) {
@@ -125,18 +126,18 @@ static Running reduce_in_loops(Emitter *e, Scope *scope, const Reduction *r)
     Index points[RANK_MAX];
     Running sum = reduction_start(e, r);
     for (int32_t i = 0; i < r->n; i++) {
-        int32_t name = reduction_range(r->node, i);
-        ask_sum_blocks(e, name, r->extents[i]);
-        range[i] =
-            range_open(e, scope, name, r->extents[i], n_carried(r), sum.value);
+        range[i] = range_open(e, scope, reduction_range(r->node, i),
+                              r->extents[i], n_carried(r), sum.value);
         scope = range[i].scope;
         points[i] = range[i].index;
         for (int32_t k = 0; k < n_carried(r); k++)
             sum.value[k] = range[i].carried[k];
     }
     sum = add_term(e, scope, r, sum, points);
-    for (int32_t i = r->n; i-- > 0;)
+    for (int32_t i = r->n; i-- > 0;) {
         range_close(e, &range[i], sum.value);
+        ask_sum_blocks(e, reduction_range(r->node, i), r->extents[i]);
+    }
     return sum;
 }
 

@@ -182,6 +182,7 @@ Element index_in_range(Emitter *e, Index a, int64_t extent, Index *inside);
 /* Asks for a split of a range's loops; refused quietly where it does not
  * nest with the others. */
 void range_ask_split(Emitter *e, int32_t range, int64_t extent, int64_t unit);
+bool range_is_split(const Emitter *e, int32_t range);
 
 /* -- elements (element.c, element_*.c) ----------------------------------- */
 

@@ -128,6 +128,11 @@ static const RangeSplit *find_split(const Emitter *e, int32_t range)
     return NULL;
 }
 
+bool range_is_split(const Emitter *e, int32_t range)
+{
+    return find_split(e, range) != NULL;
+}
+
 /* True when units + {unit} still form a chain of divisors. */
 static bool unit_nests(const RangeSplit *split, int64_t unit)
 {
