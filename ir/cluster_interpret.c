@@ -56,6 +56,11 @@ VirtualCluster *cluster_new(Arena *arena, const Program *program,
     return cluster;
 }
 
+void cluster_use_code(VirtualCluster *cluster, KernelFunction *const *code)
+{
+    cluster->functions = code;
+}
+
 /* -- inputs ---------------------------------------------------------------- */
 
 static void load_block(VirtualStage *stage, const StageInput *input,

@@ -22,6 +22,7 @@ struct VirtualCluster {
     const ProgramCode *code;
     VirtualStage *stages;
     KernelContext context; /* seed, step, sample count */
+    KernelFunction *const *functions; /* NULL: the oracle's kernels */
 };
 
 /* Coordinates of a device at a microbatch. */

@@ -95,6 +95,8 @@ void virtual_run(const VirtualCluster *cluster, VirtualStage *stage,
             run_dot(&kernel->dot, 0, (const float *)(void *)buffers[0],
                     (const float *)(void *)buffers[1],
                     (float *)(void *)buffers[2]);
+        else if (kernel->kind == KERNEL_CODE && cluster->functions)
+            cluster->functions[kernel->code](buffers, &environment.context);
         else
             run_body(body, buffers, &environment, scratch);
     }

@@ -45,6 +45,9 @@ typedef struct VirtualCluster VirtualCluster;
 
 VirtualCluster *cluster_new(Arena *arena, const Program *program,
                             const ProgramCode *code, uint64_t seed);
+/* From here on KERNEL_CODE kernels run these functions, by code number, and
+ * not the oracle: a program of generated code in one process. */
+void cluster_use_code(VirtualCluster *cluster, KernelFunction *const *code);
 /* Runs `init` on every device. */
 Status cluster_init(VirtualCluster *cluster) MUST_USE;
 /* One training step on a global batch (inputs[i] whole).  `loss` and

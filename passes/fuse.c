@@ -31,6 +31,7 @@ typedef struct Fuser {
     bool *live;
     bool *stored;   /* somebody needs it in a buffer */
     bool *repeated; /* inside a kernel it would be computed many times */
+    bool *by_rows;  /* readers take its rows in order, each row once a pass */
     bool *trivial;
     Roots *readers;   /* by node: the kernels that read it */
     Roots *homes;     /* by node: the kernels that compute it */
@@ -60,9 +61,39 @@ static bool is_given(Op op)
 /* A kernel of its own, whatever reads it. */
 static bool is_always_root(Op op)
 {
-    return op_has(op, TRAIT_CONTRACTION) || op_has(op, TRAIT_REDUCE) ||
-           op == OP_ARGMAX || op == OP_SCATTER_ADD || op == OP_FOLD ||
-           op == OP_ACCUMULATE;
+    return op_has(op, TRAIT_CONTRACTION) || op == OP_ARGMAX ||
+           op == OP_SCATTER_ADD || op == OP_FOLD || op == OP_ACCUMULATE;
+}
+
+/* Folds the last dimensions: one result element a row. */
+static bool folds_rows(const Fuser *f, const Node *node)
+{
+    if (!op_has(node->op, TRAIT_REDUCE))
+        return false;
+    int32_t rank = graph_operand(f->graph, node, 0)->type.shape.rank;
+    int32_t kept = node->type.shape.rank;
+    return node->attr.reduce.dims >> kept == (1u << (rank - kept)) - 1 &&
+           (node->attr.reduce.dims & ((1u << kept) - 1)) == 0;
+}
+
+/* Repeats its operand along new last dimensions: one element a row. */
+static bool fills_rows(const Fuser *f, const Node *node)
+{
+    if (node->op != OP_BROADCAST)
+        return false;
+    int32_t rank = graph_operand(f->graph, node, 0)->type.shape.rank;
+    for (int32_t i = 0; i < rank; i++)
+        if (node->attr.broadcast.dims[i] != i)
+            return false;
+    return true;
+}
+
+/* Reads its operand row by row while it makes its own rows.  Generated code
+ * computes what belongs to a row once, before the loop over the row. */
+static bool keeps_rows(const Fuser *f, const Node *node)
+{
+    return op_has(node->op, TRAIT_MAP) || node->op == OP_ACCUMULATE ||
+           folds_rows(f, node) || fills_rows(f, node);
 }
 
 /* Reads whole buffers: nothing is computed inside it. */
@@ -219,7 +250,11 @@ static bool has_room(const Fuser *f, int32_t i)
 
 static bool is_root(const Fuser *f, int32_t i)
 {
-    if (f->stored[i] || is_always_root(node_at(f, i)->op))
+    const Node *node = node_at(f, i);
+    if (f->stored[i] || is_always_root(node->op))
+        return true;
+    if (op_has(node->op, TRAIT_REDUCE) &&
+        !(folds_rows(f, node) && f->by_rows[i]))
         return true;
     if (!may_be_copied(f, i) &&
         (f->readers[i].list.count > 1 || f->repeated[i]))
@@ -254,8 +289,10 @@ static void read_operand(Fuser *f, int32_t reader, int32_t k, bool is_inside)
     SegmentKind own = segment_at(f, operand);
     f->live[operand] = true;
     f->stored[operand] |= reads_buffers(node->op, k);
+    bool rows = keeps_rows(f, node) && (!is_inside || f->by_rows[reader]);
+    f->by_rows[operand] &= rows;
     f->repeated[operand] |=
-        repeats(f, node) || (is_inside && f->repeated[reader]);
+        (repeats(f, node) && !rows) || (is_inside && f->repeated[reader]);
     /* A given value has no home: its reader is a segment's instruction. */
     if (is_given(node->op))
         f->stored[operand] |= segment_at(f, reader) != own;
@@ -395,14 +432,17 @@ Fusion fuse(const LocalGraph *local, Arena *arena)
         .live = fusion.live,
         .stored = arena_new(arena, bool, count),
         .repeated = arena_new(arena, bool, count),
+        .by_rows = arena_new(arena, bool, count),
         .trivial = arena_new(arena, bool, count),
         .readers = arena_new(arena, Roots, count),
         .homes = arena_new(arena, Roots, count),
         .size = arena_new(arena, KernelSize, count),
         .out = &fusion,
     };
-    for (int32_t i = 1; i < count; i++)
+    for (int32_t i = 1; i < count; i++) {
         f.trivial[i] = is_trivial(&f, node_at(&f, i));
+        f.by_rows[i] = true;
+    }
     store_results(&f);
     for (int32_t i = (int32_t)count - 1; i > 0; i--)
         if (f.live[i])

@@ -144,6 +144,15 @@ Status batch_compile(Batch *batch, Arena scratch)
     return link_shared(batch, &objects);
 }
 
+Status batch_compile_program(Batch *batch, const Program *program,
+                             const ProgramCode *code, Arena scratch)
+{
+    batch->program = *program;
+    batch->program.target = STR("native");
+    batch->code = *code;
+    return batch_compile(batch, scratch);
+}
+
 KernelFunction *batch_function(const Batch *batch, int32_t code)
 {
     char name[64];

@@ -28,6 +28,9 @@ void batch_run_in_place(Batch *batch, int32_t code, int32_t operand);
 
 /* Compiles all kernels added so far; once. */
 Status batch_compile(Batch *batch, Arena scratch) MUST_USE;
+/* Compiles the kernels of a program instead of those added. */
+Status batch_compile_program(Batch *batch, const Program *program,
+                             const ProgramCode *code, Arena scratch) MUST_USE;
 KernelFunction *batch_function(const Batch *batch, int32_t code);
 /* Runs a kernel on the environment's inputs and variables. */
 void batch_run(const Batch *batch, int32_t code, const Environment *environment,
