@@ -100,26 +100,26 @@ static bool remove_beyond(const Branching *b, Network *net, const Dual *dual,
     return any;
 }
 
-/* The node to split and its choice to try first. */
-static int32_t choose_split(const Dual *dual, int32_t *choice)
+/* The node to split and its choice to try first: where most hangs on the
+ * decision (edges and intervals), and where it costs most to err, each
+ * choice's loss counted up to the gap. */
+static int32_t choose_split(const Dual *dual, double gap, int32_t *choice)
 {
     const Network *net = dual->net;
     int32_t chosen = 0;
     double best_score = -1;
     for (int32_t v = 0; v < net->n_nodes; v++) {
         const double *m = dual->marginal + dual->choice_first[v];
-        int32_t n = net->nodes[v].n_choices;
-        int32_t least = 0;
+        int32_t n = net->nodes[v].n_choices, least = 0;
+        double loss = 0;
         for (int32_t i = 1; i < n; i++)
             if (m[i] < m[least])
                 least = i;
-        double gap = NEVER;
         for (int32_t i = 0; i < n; i++)
-            if (i != least)
-                gap = smaller(gap, m[i] - m[least]);
+            loss += smaller(m[i] - m[least], gap);
         double weight =
             net->nodes[v].degree + 2 * (double)net->nodes[v].intervals.count;
-        double score = weight * (1 + gap / (fabs(dual->constant) * 1e-3 + 1));
+        double score = loss / n * weight;
         if (score > best_score) {
             best_score = score;
             chosen = v;
@@ -134,7 +134,8 @@ static int32_t choose_split(const Dual *dual, int32_t *choice)
 static bool split(Branching *b, const Network *net, const Dual *dual,
                   int32_t *best, Arena networks, Arena scratch)
 {
-    int32_t choice = 0, node = choose_split(dual, &choice);
+    double gap = b->cutoff - dual->constant;
+    int32_t choice = 0, node = choose_split(dual, gap, &choice);
     int32_t label = net->nodes[node].label[choice];
     bool found = false;
     for (int child = 0; child < 2; child++) {
@@ -191,12 +192,14 @@ bool branch(Branching *b, Network *net, int32_t *choice, Arena networks,
     reduce(net, scratch);
     b->work += net->work;
     net->work = 0;
-    if (net->contradiction || beyond(b, net->constant))
+    if (net->contradiction)
         return false;
     int32_t *name;
     Network core = network_extract(&networks, net, &name);
     b->work += core.work;
     if (core.n_nodes == 0) {
+        if (beyond(b, net->constant))
+            return false;
         b->cutoff = net->constant;
         network_recover(net, choice);
         return true;

@@ -3,6 +3,7 @@
 #include "solver/reduce.h"
 #include "solver/search.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -118,6 +119,8 @@ ChoiceSolution choice_solve(Arena *arena, Arena scratch, const ChoiceProblem *p,
     s.work = result.work;
     if (result.found) {
         describe(p, &s, scratch);
+        assert((double)s.cost * scale == result.cost);
+        assert(s.peak_usage <= p->usage_limit);
         s.status = result.proved ? CHOICE_OPTIMAL : CHOICE_FEASIBLE;
         s.lower_bound =
             result.proved ? s.cost : (int64_t)ceil(result.bound / scale);

@@ -1,5 +1,5 @@
 /* choice_solve against the enumeration of all assignments, on thousands of
- * small random networks: limits slack, tight and impossible; forbidden pairs;
+ * small random networks: few values and many; limits slack, tight and impossible; forbidden pairs;
  * several intervals a node; parallel and self edges. */
 #include "solver/choice.h"
 #include "support/philox.h"
@@ -17,11 +17,12 @@ enum {
     EDGES_MAX = 14,
     INTERVALS_MAX = 2,
     TIMES = 6,
-    N_PROBLEMS = 6000
+    N_PROBLEMS = 20000
 };
 
 typedef struct RandomNetwork {
     ChoiceProblem problem;
+    uint32_t most_cost, most_usage; /* few ties, or many */
     ChoiceNode nodes[NODES_MAX];
     ChoiceInterval intervals[NODES_MAX][INTERVALS_MAX];
     int64_t usage[NODES_MAX][INTERVALS_MAX][CHOICES_MAX];
@@ -43,14 +44,15 @@ static void draw_node(RandomNetwork *r, int32_t v, uint32_t number, uint32_t *c)
     node->cost = r->cost[v];
     node->intervals = r->intervals[v];
     for (int32_t i = 0; i < node->n_choices; i++)
-        r->cost[v][i] =
-            draw(number, c, 30) == 0 ? CHOICE_FORBIDDEN : draw(number, c, 20);
+        r->cost[v][i] = draw(number, c, 30) == 0
+                            ? CHOICE_FORBIDDEN
+                            : draw(number, c, r->most_cost);
     for (int32_t k = 0; k < node->n_intervals; k++) {
         int64_t begin = draw(number, c, TIMES);
         int64_t end = begin + draw(number, c, TIMES);
         r->intervals[v][k] = (ChoiceInterval){begin, end, r->usage[v][k]};
         for (int32_t i = 0; i < node->n_choices; i++)
-            r->usage[v][k][i] = draw(number, c, 8);
+            r->usage[v][k][i] = draw(number, c, r->most_usage);
     }
 }
 
@@ -64,7 +66,7 @@ static void draw_edge(RandomNetwork *r, int32_t e, uint32_t number, uint32_t *c)
     int32_t n_b = r->nodes[edge->b].n_choices;
     for (int32_t i = 0; i < n_a; i++)
         for (int32_t j = 0; j < n_b; j++) {
-            int64_t cost = draw(number, c, 20);
+            int64_t cost = draw(number, c, r->most_cost);
             if (kind == 0 && i % n_b != j && n_a >= n_b)
                 cost = CHOICE_FORBIDDEN; /* b follows a */
             if (kind == 1)
@@ -80,6 +82,8 @@ static void draw_network(RandomNetwork *r, uint32_t number)
     uint32_t c = 0;
     *r = (RandomNetwork){0};
     ChoiceProblem *p = &r->problem;
+    r->most_cost = number % 2 ? 20 : 50000;
+    r->most_usage = number % 2 ? 8 : 50000;
     p->n_nodes = 1 + (int32_t)draw(number, &c, NODES_MAX);
     p->n_edges = (int32_t)draw(number, &c, EDGES_MAX + 1);
     p->nodes = r->nodes;
@@ -88,8 +92,9 @@ static void draw_network(RandomNetwork *r, uint32_t number)
         draw_node(r, v, number, &c);
     for (int32_t e = 0; e < p->n_edges; e++)
         draw_edge(r, e, number, &c);
-    p->usage_limit = draw(number, &c, 3) == 0 ? CHOICE_MAGNITUDE_MAX
-                                              : (int64_t)draw(number, &c, 30);
+    p->usage_limit = draw(number, &c, 3) == 0
+                         ? CHOICE_MAGNITUDE_MAX
+                         : (int64_t)draw(number, &c, 4 * r->most_usage);
 }
 
 typedef struct Best {
