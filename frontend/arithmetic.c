@@ -150,6 +150,8 @@ static Value concatenate(Lowering *l, Span span, const Value *a, const Value *b)
         complain(l, span, tuple_too_long, TUPLE_ITEMS_MAX);
         return poison(span);
     }
+    if (!lower_steps(l, span, n))
+        return poison(span);
     Value *items = arena_new(l->arena, Value, n);
     for (int64_t i = 0; i < n; i++)
         items[i] = i < a->as.tuple.count

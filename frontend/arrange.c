@@ -88,6 +88,15 @@ static Span end_of_last(const Arranger *a, Span fallback)
     return fallback;
 }
 
+static void report_unclosed(Arranger *a, Token opener, Span end)
+{
+    if (errors_abound(a->diagnostics))
+        return;
+    Diagnostic *d = diagnose(a->diagnostics, end, bracket_unclosed,
+                             (char)closer_of(opener.kind), (char)opener.kind);
+    diagnostic_note(a->diagnostics, d, opener.span, "opened here");
+}
+
 /* Closes the innermost bracket, which the text left open. */
 static void close_missing(Arranger *a)
 {
@@ -98,11 +107,8 @@ static void close_missing(Arranger *a)
         return;
     Span last = end_of_last(a, opener.span);
     Span end = {last.source, last.end, last.end};
-    char closer = (char)closer_of(opener.kind);
-    Diagnostic *d = diagnose(a->diagnostics, end, bracket_unclosed, closer,
-                             (char)opener.kind);
-    diagnostic_note(a->diagnostics, d, opener.span, "opened here");
-    emit(a, (Token){.kind = closer, .span = end});
+    report_unclosed(a, opener, end);
+    emit(a, (Token){.kind = closer_of(opener.kind), .span = end});
     if (!top(a) || top(a)->kind == '{')
         emit(a, (Token){.kind = TOKEN_NEWLINE, .span = end});
 }
@@ -110,7 +116,7 @@ static void close_missing(Arranger *a)
 static void drop_unmatched(Arranger *a, Token closer)
 {
     a->balanced = false;
-    if (a->repairing)
+    if (a->repairing && !errors_abound(a->diagnostics))
         diagnose(a->diagnostics, closer.span, bracket_unmatched,
                  (char)closer.kind);
 }

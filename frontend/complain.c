@@ -40,12 +40,13 @@ Diagnostic *complaint_trace(Lowering *l, Span span, Diagnostic *diagnostic)
     return diagnostic;
 }
 
-bool lower_step(Lowering *l, Span span)
+bool lower_steps(Lowering *l, Span span, int64_t n)
 {
     if (l->stopped)
         return false;
     l->stopped = true;
-    if (++l->work > LOWER_WORK_MAX)
+    l->work += n;
+    if (l->work > LOWER_WORK_MAX)
         complain(l, span, too_much_work, LOWER_WORK_MAX);
     else if (l->depth > LOWER_DEPTH_MAX)
         complain(l, span, nested_too_deeply, LOWER_DEPTH_MAX);
@@ -54,6 +55,11 @@ bool lower_step(Lowering *l, Span span)
     else
         l->stopped = l->diagnostics->list.count > LOWER_ERRORS_MAX;
     return !l->stopped;
+}
+
+bool lower_step(Lowering *l, Span span)
+{
+    return lower_steps(l, span, 1);
 }
 
 /* Levenshtein distance; `limit` stands for long names. */

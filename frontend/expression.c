@@ -121,7 +121,8 @@ static Value index_tuple(Lowering *l, const Expr *expr, const Value *base)
         return base->as.tuple.items[low];
     }
     if (!eval_position(l, s->low, n, 1, 0, &low) ||
-        !eval_position(l, s->high, n, 1, n, &high))
+        !eval_position(l, s->high, n, 1, n, &high) ||
+        !lower_steps(l, expr->span, high > low ? high - low : 0))
         return poison(expr->span);
     return value_tuple(l, expr->span, base->as.tuple.items + low,
                        high > low ? high - low : 0);

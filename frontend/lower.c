@@ -92,6 +92,11 @@ static void bind_model_parameters(Lowering *l, ParsedSetting *settings,
                                   int64_t n)
 {
     const ParameterList *parameters = &l->model->as.function.parameters;
+    if (parameters->count > PARAMETERS_MAX) {
+        complain(l, l->model->span, too_many_parameters, PARAMETERS_MAX);
+        l->stopped = true;
+        return;
+    }
     for (int64_t i = 0; i < parameters->count; i++) {
         const Parameter *p = &parameters->data[i];
         Binding *old = scope_find_local(l->global, p->name.text);

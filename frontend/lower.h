@@ -159,6 +159,8 @@ Diagnostic *complaint_trace(Lowering *l, Span span, Diagnostic *diagnostic);
     diagnostic_remedy((l)->diagnostics, (diagnostic), __VA_ARGS__)
 /* Counts one unit of work; false when a limit stops the run. */
 bool lower_step(Lowering *l, Span span);
+/* Counts as many units, for what takes memory. */
+bool lower_steps(Lowering *l, Span span, int64_t n);
 /* The visible name closest to `name`, or an empty string. */
 Str scope_nearest(const Scope *scope, Str name);
 

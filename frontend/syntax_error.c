@@ -99,6 +99,10 @@ static int64_t token_at(const Parser *parser, Span location)
 void syntax_error(Parser *parser, const char *const *expected, int n,
                   Span location)
 {
+    if (errors_abound(parser->diagnostics)) {
+        parser->next = parser->tokens->count - 1; /* the end */
+        return;
+    }
     int64_t at = token_at(parser, location);
     const Token *token = &parser->tokens->data[at];
     Str wanted = expectation(parser->arena, expected, n);

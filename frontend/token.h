@@ -10,9 +10,20 @@
 #include "support/diagnostic.h"
 #include "support/vector.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
-enum { BRACKET_DEPTH_MAX = 200, NAME_LENGTH_MAX = 255 };
+enum {
+    BRACKET_DEPTH_MAX = 200,
+    NAME_LENGTH_MAX = 255,
+    SYNTAX_ERRORS_MAX = 100, /* of one text; then reading it ends */
+};
+
+/* Has a text so many mistakes that more would not help? */
+static inline bool errors_abound(const Diagnostics *diagnostics)
+{
+    return diagnostics->list.count > SYNTAX_ERRORS_MAX;
+}
 
 typedef struct Token {
     int kind; /* a token number of grammar.y */

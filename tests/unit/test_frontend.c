@@ -21,7 +21,7 @@ static Diagnostics diagnostics;
 static int set_up(void **state)
 {
     (void)state;
-    whole = arena_reserve(&memory, (int64_t)1 << 34, NULL);
+    whole = arena_reserve(&memory, (int64_t)1 << 31, NULL);
     return whole.next ? 0 : -1;
 }
 
@@ -234,6 +234,101 @@ static void large_sources_are_refused(void **state)
     assert_int_equal(diagnostics.list.data[0].id, DIAGNOSTIC_source_too_large);
 }
 
+/* -- hostile texts ------------------------------------------------------------ */
+
+/* Repeats `piece` until the text has about `bytes`. */
+static Str repeated(const char *before, const char *piece, int64_t bytes,
+                    const char *after)
+{
+    Text text = text_new(&arena);
+    text_append(&text, str_from(before));
+    while (text.length < bytes)
+        text_append(&text, str_from(piece));
+    text_append(&text, str_from(after));
+    return text_str(&text);
+}
+
+static void ends_with_errors(Str text)
+{
+    diagnostics = diagnostics_new(&arena);
+    int32_t source =
+        diagnostics_add_source(&diagnostics, STR("hostile.dnn"), text);
+    Model model;
+    assert_false(frontend_model(&arena, source, NULL, 0, &diagnostics, &model));
+    assert_true(diagnostics_any(&diagnostics));
+    assert_true(diagnostics.list.count < 1000);
+    diagnostics_print(&diagnostics, &arena);
+}
+
+static void hostile_texts_end(void **state)
+{
+    (void)state;
+    const int64_t bytes = 1 << 18;
+    const struct {
+        const char *before, *piece, *after;
+    } texts[] = {
+        {"", "(", ""},
+        {"", ")", ""},
+        {"", "{ ", ""},
+        {"", "}\n", ""},
+        {"", "[{(", ""},
+        {"", "$", ""},
+        {"", "= \n", ""},
+        {"", "\"\n", ""},
+        {"", "0x ", ""},
+        {"y = ", "- ", "x\n"},
+        {"y = ", "not ", "x\n"},
+        {"y = x", " + x", "\n"},
+        {"y = x", " ** x", "\n"},
+        {"y = x", "(1)", "\n"},
+        {"y = x", ".a", "\n"},
+        {"y = ", "if true then 1 else ", "2\n"},
+        {"if true { } ", "else if true { } ", "else { }\n"},
+        {"a", ", a", " = 1\n"},
+        {"y = f(1", ", 1", ")\n"},
+        {"y = f(1", ", a = 1", ")\n"},
+        {"model m(a = 1", ", a = 1", ")\n"},
+        {"", "fn f() { }\n", ""},
+        {"", "for i in 0..9 {\n", ""},
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        arena = whole;
+        ends_with_errors(
+            repeated(texts[i].before, texts[i].piece, bytes, texts[i].after));
+    }
+}
+
+static void hostile_programs_end(void **state)
+{
+    (void)state;
+    const char *const bodies[] = {
+        "fn f(k) { return f(k - 1) + f(k - 1) }\ny = f(0)",
+        "fn f(k) { return if k == 0 then 0 else f(k - 1) + f(k - 1) }\n"
+        "y = f(60)",
+        "for i in 0..9000000000000000000 { y = x + i }",
+        "for i in 0..100000 { for j in 0..100000 { k = i * j } }",
+        "t = (1, 2)\nfor i in 0..11 { t = t + t }\n"
+        "for i in 0..1000000 { t = t[1:] + (1,) }",
+        "t = 1\nfor i in 0..100 { t = (t, t) }\nb = t == t",
+        "fn f(g) { return g(g) }\ny = f(f)",
+        "module m(k) { child = m(k + 1) }\ny = m(0)",
+        "fn f(k) { fn g(j) { return f(j) }\n return g(k) }\ny = f(1)",
+        "for i in 0..1000000 { param w: [4] = zeros }",
+        "for i in 0..1000000 { y = linear(x, 9000000000) }",
+        "for i in 0..1000000 { y = attention(reshape(x, (2, 4, n)), 2) }",
+        "y = x ** 3\nfor i in 0..100000 { y = concat((y, y)) }",
+    };
+    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+        arena = whole;
+        Str text = str_format(&arena,
+                              "model test(n = 4)\ninput x: f32[8, n]\n%s\n"
+                              "loss = mean(x)\n"
+                              "train { optimizer sgd(lr = 0.1) }\n",
+                              bodies[i]);
+        ends_with_errors(text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -243,6 +338,8 @@ int main(void)
         cmocka_unit_test_setup(names_come_from_bindings, begin),
         cmocka_unit_test_setup(random_streams_differ, begin),
         cmocka_unit_test_setup(large_sources_are_refused, begin),
+        cmocka_unit_test_setup(hostile_texts_end, begin),
+        cmocka_unit_test_setup(hostile_programs_end, begin),
         cmocka_unit_test_setup(equal_names_are_refused, begin),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
