@@ -30,6 +30,26 @@ StageSolution intra_solve(Arena *arena, Arena scratch, StrategyTable *table,
     return solution;
 }
 
+void intra_alias_copies(StageSolution *solution, const Graph *graph,
+                        Arena scratch)
+{
+    const StageNode *nodes = solution->network.nodes;
+    int32_t *number = arena_new(&scratch, int32_t, graph->nodes.count);
+    for (int32_t v = 0; v < solution->network.problem.n_nodes; v++)
+        number[nodes[v].id.index] = v + 1;
+    for (int32_t v = 0; v < solution->network.problem.n_nodes; v++) {
+        const NodeOptions *options = nodes[v].options;
+        const Node *node = graph_node(graph, nodes[v].id);
+        if (node->op != OP_COPY || !number[node->operands[0].index] ||
+            solution->choice[v] >= options->first_alias)
+            continue;
+        int32_t u = number[node->operands[0].index] - 1;
+        if (sharding_equal(&nodes[u].options->results[solution->choice[u]],
+                           &options->operands[solution->choice[v]]))
+            solution->choice[v] += options->first_alias;
+    }
+}
+
 StagePrice intra_price(const StageSolution *solution,
                        const StrategyTable *table)
 {

@@ -21,6 +21,11 @@ typedef struct StageSolution {
 StageSolution intra_solve(Arena *arena, Arena scratch, StrategyTable *table,
                           const StageShape *shape, int64_t work_limit);
 
+/* Makes every copy that is sharded as its operand an alias of it: the price
+ * is the same, the memory no more. */
+void intra_alias_copies(StageSolution *solution, const Graph *graph,
+                        Arena scratch);
+
 /* Where the price of a solved stage goes: ticks of a step. */
 typedef struct StagePrice {
     int64_t microbatch;             /* all that runs once a microbatch */

@@ -19,7 +19,8 @@ static SearchSpace space_of(Arena *arena, const GraphSet *set, const Mesh *mesh,
         .n_options = submesh_options(mesh, arena, &submeshes),
         .memory_cut_bytes = options->memory_cut_bytes,
         .tick_nanoseconds = 1,
-        .work_limit = options->work_limit,
+        .work_limit =
+            options->work_limit ? options->work_limit : PLAN_WORK_LIMIT,
     };
     space.options = submeshes;
     return space;
@@ -148,9 +149,9 @@ bool plan_search(Arena *perm, Arena scratch, const GraphSet *set,
         diagnose_leanest(&space, counts[n_counts - 1], scratch, diagnostics);
         return false;
     }
-    if (!plan_fill(perm, scratch, set, &space, result.n_microbatches,
-                   result.stages, result.n_stages, (UniformAxes){0},
-                   diagnostics, plan))
+    if (plan_fill(perm, scratch, set, &space, result.n_microbatches,
+                  result.stages, result.n_stages, (UniformAxes){0}, diagnostics,
+                  plan) != FILL_DONE)
         return false;
     plan->lower_bound_seconds =
         result.bound_ticks * 1e-9 * (double)space.tick_nanoseconds;

@@ -8,11 +8,14 @@
 #include "ir/plan.h"
 #include "ir/training.h"
 
+#define PLAN_WORK_LIMIT INT64_C(20000000)
+
 typedef struct PlanOptions {
     /* Taken off every device's memory: what the placed program of an earlier
      * attempt needed beyond the planner's picture. */
     int64_t memory_cut_bytes;
-    /* Work on one stage's choice network (solver/choice.h); 0: until proved. */
+    /* Work on one stage's choice network (solver/choice.h): most are proved
+     * optimal long before.  0: PLAN_WORK_LIMIT. */
     int64_t work_limit;
 } PlanOptions;
 

@@ -221,14 +221,13 @@ static int32_t option_of(const NodeOptions *options, const Strategy *strategy)
     return 0;
 }
 
-/* The network's choices; a copy that is sharded as its operand is its alias. */
+/* The network's choices. */
 static int32_t *network_choices(const StageNetwork *network,
                                 const PlanStage *stage, const Graph *graph,
                                 Arena *arena)
 {
     int32_t n = network->problem.n_nodes;
     int32_t *choice = arena_new(arena, int32_t, n);
-    int32_t *node_of = arena_new(arena, int32_t, graph->nodes.count);
     Map named = {0};
     for (int64_t i = 0; i < stage->train.count; i++)
         map_insert(arena, &named, stage->train.data[i].path, i, NULL);
@@ -236,19 +235,8 @@ static int32_t *network_choices(const StageNetwork *network,
         const NodeOptions *options = network->nodes[v].options;
         NodeId id = network->nodes[v].id;
         int64_t *found = map_find(&named, graph_node(graph, id)->path);
-        node_of[id.index] = v + 1;
         if (found)
             choice[v] = option_of(options, &stage->train.data[*found].strategy);
-    }
-    for (int32_t v = 0; v < n; v++) {
-        const NodeOptions *options = network->nodes[v].options;
-        const Node *node = graph_node(graph, network->nodes[v].id);
-        if (node->op != OP_COPY || !node_of[node->operands[0].index])
-            continue;
-        int32_t u = node_of[node->operands[0].index] - 1;
-        if (sharding_equal(&network->nodes[u].options->results[choice[u]],
-                           &options->operands[choice[v]]))
-            choice[v] += options->first_alias;
     }
     return choice;
 }
@@ -321,6 +309,7 @@ static int64_t evaluate_stage(const Checker *c, int64_t s,
         return PRICE_TOO_LARGE;
     solution.choice =
         network_choices(&solution.network, stage, c->set->train, &scratch);
+    intra_alias_copies(&solution, c->set->train, scratch);
     ChoiceEvaluation evaluation =
         choice_evaluate(&solution.network.problem, solution.choice, scratch);
     if (!diagnose_stage(c, s, &solution.network, &evaluation, &shape, scratch))
@@ -351,7 +340,7 @@ static bool evaluate(const Checker *c, const NodeStorage *storage,
     }
     int64_t m = c->plan->n_microbatches;
     c->plan->planned_seconds = (double)(sum + (m - 1) * slowest) / (double)m *
-                               1e-9 * (double)tick_nanoseconds;
+                               (1e-9 * (double)tick_nanoseconds);
     return good;
 }
 

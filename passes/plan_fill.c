@@ -66,6 +66,8 @@ static bool is_solved(const StageSolution *solution)
                                     solution->status == CHOICE_FEASIBLE);
 }
 
+enum { PRICE_TOO_LARGE = -1 };
+
 /* One stage of the train graph; its price, STAGE_IMPOSSIBLE when it does not
  * fit. */
 static int64_t fill_train(Filler *f, const PlannedStage *planned,
@@ -79,8 +81,11 @@ static int64_t fill_train(Filler *f, const PlannedStage *planned,
     Arena arena = arena_split(&scratch);
     StageSolution solution =
         intra_solve(&arena, scratch, table, &shape, f->space->work_limit);
+    if (solution.too_large)
+        return PRICE_TOO_LARGE;
     if (!is_solved(&solution))
         return STAGE_IMPOSSIBLE;
+    intra_alias_copies(&solution, f->set->train, scratch);
     double m = (double)table->mesh.axis[AXIS_MICROBATCH].size;
     StagePrice price = intra_price(&solution, table);
     stage->first_layer = planned->place.first_layer;
@@ -139,10 +144,10 @@ static void add_idle_ranks(Filler *f)
             *vector_push(f->perm, &f->plan->idle_ranks) = rank;
 }
 
-bool plan_fill(Arena *perm, Arena scratch, const GraphSet *set,
-               const SearchSpace *space, int64_t n_microbatches,
-               const PlannedStage *stages, int32_t n_stages, UniformAxes axes,
-               Diagnostics *diagnostics, Plan *plan)
+FillStatus plan_fill(Arena *perm, Arena scratch, const GraphSet *set,
+                     const SearchSpace *space, int64_t n_microbatches,
+                     const PlannedStage *stages, int32_t n_stages,
+                     UniformAxes axes, Diagnostics *diagnostics, Plan *plan)
 {
     Arena known = arena_split(&scratch);
     Filler f = {
@@ -157,16 +162,18 @@ bool plan_fill(Arena *perm, Arena scratch, const GraphSet *set,
         .plan = plan,
     };
     if (!f.prices || !f.eval_storage)
-        return false;
+        return FILL_WRONG;
     int64_t sum = 0, slowest = 0;
     plan->n_microbatches = n_microbatches;
     for (int32_t s = 0; s < n_stages; s++) {
         PlanStage *stage = vector_push(perm, &plan->stages);
         int64_t price = fill_train(&f, &stages[s], stage, scratch);
+        if (price == PRICE_TOO_LARGE)
+            return FILL_TOO_LARGE;
         if (price == STAGE_IMPOSSIBLE) {
             plan_diagnose_memory(scratch, space, n_microbatches, stages,
                                  n_stages, diagnostics);
-            return false;
+            return FILL_WRONG;
         }
         sum += price;
         slowest = max_i64(slowest, price);
@@ -181,7 +188,7 @@ bool plan_fill(Arena *perm, Arena scratch, const GraphSet *set,
         (double)cost / (double)n_microbatches * tick_seconds(space);
     layer_describe(set->train, perm, plan);
     add_idle_ranks(&f);
-    return true;
+    return FILL_DONE;
 }
 
 /* -- what does not fit ----------------------------------------------------- */

@@ -10,14 +10,19 @@ typedef struct UniformAxes {
     uint8_t data, tensor;
 } UniformAxes;
 
+typedef enum FillStatus {
+    FILL_DONE,
+    FILL_WRONG,     /* a stage does not fit: diagnosed */
+    FILL_TOO_LARGE, /* take a coarser tick */
+} FillStatus;
+
 /* Stages, strategies of both graphs, memory, seconds and idle ranks of *plan
  * for the cut.  planned_seconds is computed from the stages, in the order in
- * which the search adds: equal to its cost.  False when a stage does not fit:
- * diagnosed. */
-bool plan_fill(Arena *perm, Arena scratch, const GraphSet *set,
-               const SearchSpace *space, int64_t n_microbatches,
-               const PlannedStage *stages, int32_t n_stages, UniformAxes axes,
-               Diagnostics *diagnostics, Plan *plan);
+ * which the search adds: equal to its cost. */
+FillStatus plan_fill(Arena *perm, Arena scratch, const GraphSet *set,
+                     const SearchSpace *space, int64_t n_microbatches,
+                     const PlannedStage *stages, int32_t n_stages,
+                     UniformAxes axes, Diagnostics *diagnostics, Plan *plan);
 
 /* Says how far the leanest of the cut's stages is from fitting. */
 void plan_diagnose_memory(Arena scratch, const SearchSpace *space,

@@ -249,7 +249,7 @@ static StageQuote quote_shape(StagePrices *p, const StageEntry *entry,
     StageSolution solved =
         stage_price_solution(p, place, shape, &arena, scratch);
     p->too_large |= solved.too_large;
-    quote.lower_bound = solved.lower_bound;
+    quote.lower_bound = max_i64(solved.lower_bound, free->lower_bound);
     quote.price = solved.price;
     if (solved.status == CHOICE_OPTIMAL || solved.status == CHOICE_FEASIBLE)
         return quote;

@@ -161,8 +161,14 @@ static bool fill_uniform(Arena *perm, Arena scratch, const GraphSet *set,
                  (long long)cluster_devices(space->mesh));
         return false;
     }
-    return plan_fill(perm, scratch, set, space, shape->microbatches, stages,
-                     n_stages, axes, diagnostics, plan);
+    FillStatus status;
+    while ((status = plan_fill(perm, scratch, set, space, shape->microbatches,
+                               stages, n_stages, axes, diagnostics, plan)) ==
+           FILL_TOO_LARGE) {
+        space->tick_nanoseconds *= 10;
+        plan->stages.count = 0;
+    }
+    return status == FILL_DONE;
 }
 
 bool plan_uniform(Arena *perm, Arena scratch, const GraphSet *set,
@@ -177,8 +183,9 @@ bool plan_uniform(Arena *perm, Arena scratch, const GraphSet *set,
         .n_layers = layer_count(set->train),
         .n_options = submesh_options(mesh, &scratch, &submeshes),
         .memory_cut_bytes = options->memory_cut_bytes,
-        .tick_nanoseconds = 1000,
-        .work_limit = options->work_limit,
+        .tick_nanoseconds = 1,
+        .work_limit =
+            options->work_limit ? options->work_limit : PLAN_WORK_LIMIT,
     };
     space.options = submeshes;
     int32_t option = option_of(&space, shape->data * shape->tensor);
