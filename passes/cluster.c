@@ -362,22 +362,22 @@ static void order_gradients(const Graph *graph, const bool *is_free,
 }
 
 /* By node; NULL after diagnostics. */
-static int32_t *layers_of_items_by_node(Line *line, const PassOptions *options,
-                                        Arena *arena, Arena scratch)
+static int32_t *layers_of_line(Line *line, const PassOptions *options,
+                               Arena *arena, Arena scratch)
 {
     int64_t n_nodes = line->graph->nodes.count;
     if (options->plan)
         return layer_of_plan(line->graph, options->plan, line->is_item,
                              options->diagnostics, arena);
-    Arena inner = arena_split(&scratch);
-    int32_t *of_item =
-        line->n_items == 0
-            ? NULL
-            : cluster_items(line, options->n_layers, &scratch, inner);
     int32_t *layer = arena_new(arena, int32_t, n_nodes);
     for (int32_t i = 0; i < n_nodes; i++)
-        layer[i] = line->item_of[i] == NOT_AN_ITEM ? LAYER_NONE
-                                                   : of_item[line->item_of[i]];
+        layer[i] = LAYER_NONE;
+    if (line->n_items == 0)
+        return layer;
+    Arena inner = arena_split(&scratch);
+    int32_t *of_item = cluster_items(line, options->n_layers, &scratch, inner);
+    for (int32_t j = 0; j < line->n_items; j++)
+        layer[line->items[j].index] = of_item[j];
     return layer;
 }
 
@@ -386,7 +386,7 @@ static int32_t *layers_of_nodes(const Graph *graph, const PassOptions *options,
 {
     Line line = {.graph = graph};
     find_items(&line, &scratch);
-    int32_t *layer = layers_of_items_by_node(&line, options, arena, scratch);
+    int32_t *layer = layers_of_line(&line, options, arena, scratch);
     if (!layer)
         return NULL;
     place_variables(&line, layer, scratch);
