@@ -126,9 +126,9 @@ static void cut_stream(struct DatasetColumn *column, int64_t elements,
                             0);
 }
 
-static Status check_rows(const ProgramInput *input, const DataFile *file)
+static Status check_rows(const ProgramInput *input, const DataFile *file,
+                         int64_t wanted)
 {
-    int64_t wanted = sample_length(input);
     int64_t got = shape_count(&file->shape) / file->shape.extent[0];
     if (wanted == got)
         return status_ok();
@@ -150,8 +150,10 @@ static Status split_input(const Program *program, const DataFiles *files,
     int64_t shift = shift_max(program, i);
     column.is_stream =
         file->shape.rank == 1 && (column.length > 1 || shift > 0);
-    if (!column.is_stream)
-        TRY(check_rows(input, file));
+    if (!column.is_stream) {
+        column.length += shift;
+        TRY(check_rows(input, file, column.length));
+    }
     int64_t units = file->shape.extent[0]; /* elements or rows */
     int64_t held = (int64_t)((double)units * held_out);
     int64_t kept = units - held;

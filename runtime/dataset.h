@@ -1,8 +1,9 @@
 /* Dataset: which numbers of which file each sample of each input is.
  *
  * An input's file is either *rows* (its first dimension counts samples) or a
- * *stream* (one long line of tokens, cut into windows as long as a sample; a
- * shifted input reads the same window some elements later).  A dataset is a
+ * *stream* (one long line of tokens, cut into windows as long as a sample).  A
+ * shifted input reads the same row or window some elements later: a row has as
+ * many elements more.  A dataset is a
  * range of samples; training and validation are two ranges of the same files or
  * two sets of files.
  *
@@ -29,7 +30,7 @@ typedef struct Dataset {
         const DataFile *file;
         bool is_stream;
         int64_t first;  /* element of sample 0 */
-        int64_t length; /* elements of one sample */
+        int64_t length; /* elements from one sample to the next */
         int64_t spare;  /* phases of a stream: [0, spare] */
     } columns[DATASET_INPUTS_MAX];
 } Dataset;

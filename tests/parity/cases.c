@@ -89,11 +89,15 @@ static uint32_t mix(uint32_t h)
     return h ^ h >> 16;
 }
 
-/* Element `index` of the stream of input `input` at global batch `step`. */
-static uint32_t draw(int64_t step, int32_t input, int64_t index)
+uint32_t case_draw(int64_t step, int32_t input, int64_t index)
 {
     uint32_t key = mix((uint32_t)(step * 16 + input + 1));
     return mix((uint32_t)index * 0x9e3779b9U + key);
+}
+
+float case_pixel(uint32_t draw)
+{
+    return (float)(draw >> 8) * 0x1p-24F;
 }
 
 /* A sample has one element more in the stream than in the input, for inputs
@@ -108,11 +112,11 @@ static Tensor input_values(const Case *c, const Graph *graph, int32_t input,
     int64_t length = shape_count(&row->type.shape) / samples;
     for (int64_t i = 0; i < samples * length; i++) {
         int64_t index = i / length * (length + 1) + i % length + row->shift;
-        uint32_t h = draw(step, stream, index);
+        uint32_t h = case_draw(step, stream, index);
         if (row->type.dtype == DTYPE_I32)
             tensor_i32(t)[i] = (int32_t)(h % (uint32_t)c->classes);
         else
-            tensor_f32(t)[i] = (float)(h >> 8) * 0x1p-24F;
+            tensor_f32(t)[i] = case_pixel(h);
     }
     return t;
 }

@@ -28,5 +28,10 @@ Model case_model(const Case *c, Diagnostics *diagnostics, Arena *arena);
 /* The inputs of global batch `step`, by input index. */
 Tensor *case_inputs(const Case *c, const Graph *graph, int64_t step,
                     Arena *arena);
+/* Element `index` of the stream of input `input` at global batch `step`, as an
+ * integer (taken modulo the classes) or as a number in [0, 1).  Samples of
+ * LENGTH elements begin LENGTH + 1 elements apart. */
+uint32_t case_draw(int64_t step, int32_t input, int64_t index);
+float case_pixel(uint32_t draw);
 
 #endif

@@ -1,83 +1,41 @@
 /* compare_runs: are two training runs the same to within a tolerance?
  *
  *     compare_runs [--tensors TOLERANCE] [--losses TOLERANCE]
- *                  [--zero NAME]... A.jsonl B.jsonl [A.safetensors
+ *                  [--zero NAME]... [--skip NAME]... A.jsonl B.jsonl [A.safetensors
  *                  B.safetensors]...
  *
  * Compares the losses of two logs step by step (relative), and tensors of
  * checkpoint files by name (relative L2).  A tensor named by --zero is one
  * that is mathematically zero: both must be small against the largest tensor
- * norm.  Prints the worst of each; exit status 1 when a tolerance is exceeded,
+ * norm.  One named by --skip is not compared.  Prints the worst of each; exit status 1 when a tolerance is exceeded,
  * a step or a tensor is missing, or anything is not finite.
  *
  * It shares no code with the product on purpose: it judges it.
  */
-#include <jansson.h>
+#include "tests/parity/checkpoint_reader.h"
+
 #include <math.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ZERO_NAMES_MAX = 64 };
+enum { NAMES_MAX = 64 };
+
+/* Parts of names. */
+typedef struct Names {
+    const char *part[NAMES_MAX];
+    int count;
+} Names;
 
 typedef struct Limits {
     double tensors, losses;
-    const char *zero[ZERO_NAMES_MAX];
-    int n_zero;
+    Names zero, skip;
 } Limits;
 
-typedef struct Checkpoint {
-    json_t *header;
-    const char *data;
-    size_t n_bytes;
-    char *file;
-} Checkpoint;
-
-static int read_checkpoint(const char *path, Checkpoint *out)
+static int has_part(const Names *names, const char *name)
 {
-    FILE *file = fopen(path, "rb");
-    if (!file) {
-        perror(path);
-        return 0;
-    }
-    fseek(file, 0, SEEK_END);
-    size_t n = (size_t)ftell(file);
-    rewind(file);
-    out->file = malloc(n + 1);
-    uint64_t header = 0;
-    if (!out->file || fread(out->file, 1, n, file) != n || n < 8 ||
-        (memcpy(&header, out->file, 8), header > n - 8)) {
-        fprintf(stderr, "%s: not a safetensors file\n", path);
-        fclose(file);
-        return 0;
-    }
-    fclose(file);
-    out->header = json_loadb(out->file + 8, header, 0, NULL);
-    out->data = out->file + 8 + header;
-    out->n_bytes = n - 8 - header;
-    return out->header != NULL;
-}
-
-/* The f32 elements of a tensor; NULL when it is absent or of another type. */
-static const float *tensor(const Checkpoint *c, const char *name, size_t *n)
-{
-    json_t *entry = json_object_get(c->header, name);
-    json_t *range = json_object_get(entry, "data_offsets");
-    const char *dtype = json_string_value(json_object_get(entry, "dtype"));
-    size_t begin = (size_t)json_integer_value(json_array_get(range, 0));
-    size_t end = (size_t)json_integer_value(json_array_get(range, 1));
-    if (!dtype || strcmp(dtype, "F32") != 0 || end < begin ||
-        end > c->n_bytes)
-        return NULL;
-    *n = (end - begin) / sizeof(float);
-    return (const float *)(const void *)(c->data + begin);
-}
-
-static int is_zero_name(const Limits *limits, const char *name)
-{
-    for (int i = 0; i < limits->n_zero; i++)
-        if (strstr(name, limits->zero[i]))
+    for (int i = 0; i < names->count; i++)
+        if (strstr(name, names->part[i]))
             return 1;
     return 0;
 }
@@ -96,7 +54,7 @@ static int compare_tensors(const char *a_path, const char *b_path,
                            const Limits *limits)
 {
     Checkpoint a, b;
-    if (!read_checkpoint(a_path, &a) || !read_checkpoint(b_path, &b))
+    if (!checkpoint_read(a_path, &a) || !checkpoint_read(b_path, &b))
         return 0;
     const char *name, *worst_name = "";
     json_t *entry;
@@ -105,25 +63,26 @@ static int compare_tensors(const char *a_path, const char *b_path,
     json_object_foreach(a.header, name, entry)
     {
         size_t n = 0;
-        const float *x = tensor(&a, name, &n);
+        const float *x = checkpoint_tensor(&a, name, &n);
         if (x && norm(x, NULL, n) > largest)
             largest = norm(x, NULL, n);
     }
     json_object_foreach(a.header, name, entry)
     {
-        if (strcmp(name, "__metadata__") == 0)
+        if (strcmp(name, "__metadata__") == 0 || has_part(&limits->skip, name))
             continue;
         size_t n_a = 0, n_b = 0;
-        const float *x = tensor(&a, name, &n_a), *y = tensor(&b, name, &n_b);
+        const float *x = checkpoint_tensor(&a, name, &n_a),
+                    *y = checkpoint_tensor(&b, name, &n_b);
         if (!x || !y || n_a != n_b) {
-            fprintf(stderr, "%s: '%s' is missing or has another size\n",
-                    b_path, name);
+            fprintf(stderr, "%s: '%s' is missing or has another size\n", b_path,
+                    name);
             good = 0;
             continue;
         }
         double size = norm(x, NULL, n_a), apart = norm(y, x, n_a);
         double relative = size > 0 ? apart / size : apart;
-        if (is_zero_name(limits, name))
+        if (has_part(&limits->zero, name))
             relative = (size + apart) / largest;
         if (!(relative <= limits->tensors)) {
             fprintf(stderr, "%s: '%s' differs by %.3g (limit %.3g)\n", b_path,
@@ -137,12 +96,9 @@ static int compare_tensors(const char *a_path, const char *b_path,
         count++;
     }
     good = good && count > 0;
-    printf("tensors: %d compared, worst %.2g (%s)\n", count, worst,
-           worst_name);
-    json_decref(a.header);
-    json_decref(b.header);
-    free(a.file);
-    free(b.file);
+    printf("tensors: %d compared, worst %.2g (%s)\n", count, worst, worst_name);
+    checkpoint_close(&a);
+    checkpoint_close(&b);
     return good;
 }
 
@@ -184,8 +140,8 @@ static int compare_losses(const char *a_path, const char *b_path,
         double apart = fabs(x - y) / fmax(fabs(x), 1e-30);
         if (more_a != more_b || step_a != step_b ||
             !(apart <= limits->losses)) {
-            fprintf(stderr, "%s: step %lld: loss %.9g, expected %.9g\n",
-                    b_path, step_b, y, x);
+            fprintf(stderr, "%s: step %lld: loss %.9g, expected %.9g\n", b_path,
+                    step_b, y, x);
             good = 0;
             break;
         }
@@ -207,8 +163,11 @@ int main(int argc, char **argv)
         else if (strcmp(argv[i], "--losses") == 0)
             limits.losses = atof(argv[i + 1]);
         else if (strcmp(argv[i], "--zero") == 0 &&
-                 limits.n_zero < ZERO_NAMES_MAX)
-            limits.zero[limits.n_zero++] = argv[i + 1];
+                 limits.zero.count < NAMES_MAX)
+            limits.zero.part[limits.zero.count++] = argv[i + 1];
+        else if (strcmp(argv[i], "--skip") == 0 &&
+                 limits.skip.count < NAMES_MAX)
+            limits.skip.part[limits.skip.count++] = argv[i + 1];
         else
             return 2;
     }

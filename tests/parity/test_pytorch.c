@@ -14,6 +14,7 @@
 #include "support/file.h"
 #include "tests/oracle/trainer.h"
 #include "tests/parity/cases.h"
+#include "tests/parity/summary.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -33,32 +34,9 @@ static ArenaMemory memory;
 static Arena arena, scratch;
 static json_t *recorded;
 
-/* -- a tensor in two numbers ------------------------------------------------ */
-
-typedef struct Summary {
-    double norm;
-    double product; /* with numbers in [-1, 1) of each element's index */
-} Summary;
-
-static uint32_t mix(uint32_t h)
+static Summary tensor_summary(Tensor t)
 {
-    h ^= h >> 16;
-    h *= 0x7feb352dU;
-    h ^= h >> 15;
-    h *= 0x846ca68bU;
-    return h ^ h >> 16;
-}
-
-static Summary summary_of(Tensor t)
-{
-    Summary s = {0, 0};
-    for (int64_t i = 0; i < shape_count(&t.type.shape); i++) {
-        double x = (double)tensor_f32(t)[i];
-        s.norm += x * x;
-        s.product += x * ((double)mix((uint32_t)i + 1) * 0x1p-31 - 1);
-    }
-    s.norm = sqrt(s.norm);
-    return s;
+    return summary_of(tensor_f32(t), shape_count(&t.type.shape));
 }
 
 /* `floor` keeps the comparison relative to what is not noise. */
@@ -117,7 +95,7 @@ static double gradient_norm(const Graph *graph, const Tensor *values)
     for (int64_t i = 0; i < graph->outputs.count; i++) {
         const Output *output = &graph->outputs.data[i];
         if (output->kind == OUTPUT_GRADIENT)
-            square += pow(summary_of(values[output->node.index]).norm, 2);
+            square += pow(tensor_summary(values[output->node.index]).norm, 2);
     }
     return sqrt(square);
 }
@@ -138,7 +116,7 @@ static void compare_gradients(const Run *run, Arena own)
     for (int64_t i = 0; i < graph->outputs.count; i++) {
         const Output *output = &graph->outputs.data[i];
         if (output->kind == OUTPUT_GRADIENT)
-            assert_summary(summary_of(values[output->node.index]),
+            assert_summary(tensor_summary(values[output->node.index]),
                            json_object_get(record, output->name.data),
                            TOLERANCE, 0.01 * whole, "gradient", output->name);
     }
@@ -168,7 +146,7 @@ static void compare_parameters(const Run *run)
         if (variable->kind != VARIABLE_PARAMETER ||
             is_noise(run, variable->name))
             continue;
-        assert_summary(summary_of(run->trainer.variables[i]),
+        assert_summary(tensor_summary(run->trainer.variables[i]),
                        json_object_get(record, variable->name.data),
                        run->tolerance, 0, "last value", variable->name);
     }

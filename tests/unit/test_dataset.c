@@ -146,6 +146,42 @@ static void streams_are_cut_into_windows(void **state)
     data_files_close(&files);
 }
 
+/* Rows that shifted inputs read too are as much longer: no row runs into the
+ * next one, or beyond the file. */
+static void rows_hold_what_is_shifted(void **state)
+{
+    (void)state;
+    Type type = type_of(DTYPE_I32, 2, (int64_t[]){2, 10});
+    add_input("tokens", type, -1, 0);
+    add_input("targets", type, 0, 1);
+    unsigned char bytes[66];
+    DataFiles files = counting_bytes(bytes, sizeof(bytes),
+                                     (Shape){.rank = 2, .extent = {6, 11}});
+    Dataset train;
+    Status status = dataset_split(&program, &files, 5, 0, &train, NULL);
+    assert_string_equal(status.message, "");
+    assert_int_equal(train.n_samples, 6);
+    int rows_seen = 0;
+    for (int64_t at = 0; at < 6; at += 2) {
+        int32_t tokens[20], targets[20];
+        Batch batch = {&train, at, 2};
+        fill(&batch, 0, tokens);
+        fill(&batch, 1, targets);
+        for (int i = 0; i < 20; i++) {
+            assert_int_equal(tokens[i] % 11, i % 10);
+            assert_int_equal(targets[i], tokens[i] + 1);
+        }
+        rows_seen |= 1 << tokens[0] / 11 | 1 << tokens[10] / 11;
+    }
+    assert_int_equal(rows_seen, 63);
+    files.files[0].shape = (Shape){.rank = 2, .extent = {6, 10}};
+    status = dataset_split(&program, &files, 5, 0, &train, NULL);
+    assert_string_equal(status.message,
+                        "'bytes' has 10 numbers a sample, but input 'tokens' "
+                        "takes 11");
+    free(files.files[0].name);
+}
+
 /* The last part is unseen by training, whatever the epoch's phase. */
 static void held_out_data_stays_apart(void **state)
 {
@@ -261,6 +297,7 @@ int main(void)
         cmocka_unit_test(orders_differ_by_seed_and_epoch),
         cmocka_unit_test(first_samples_are_spread_evenly),
         cmocka_unit_test_setup(streams_are_cut_into_windows, set_up),
+        cmocka_unit_test_setup(rows_hold_what_is_shifted, set_up),
         cmocka_unit_test_setup(held_out_data_stays_apart, set_up),
         cmocka_unit_test_setup(blocks_are_rectangles_of_the_batch, set_up),
         cmocka_unit_test_setup(misfits_are_explained, set_up),
