@@ -229,6 +229,7 @@ Status compile_plan(Session *session, const Request *request,
     out->planning_seconds = seconds_now() - begin;
     out->program.plan_hash =
         str_hash(plan_print(&session->perm, &out->plan));
+    out->program.learning_rate = out->model.training.learning_rate;
     return status_ok();
 }
 

@@ -33,6 +33,7 @@
 #include "ir/mesh.h"
 #include "ir/op.h"
 #include "ir/sharding.h"
+#include "ir/training.h"
 #include "support/status.h"
 #include "support/vector.h"
 
@@ -246,6 +247,7 @@ typedef struct Program {
     int64_t n_microbatches;
     int64_t n_ranks; /* devices of the cluster, idle ones included */
     double planned_seconds;
+    Schedule learning_rate; /* for reports: the update computes its own */
     VECTOR(ProgramStage) stages;
     VECTOR(Transfer) transfers;
     VECTOR(WorldSum) world_sums;

@@ -349,6 +349,17 @@ static void visit_output(Codec *c, ProgramOutput *o)
     VISIT_VECTOR(c, &o->buffers, visit_i32);
 }
 
+static void visit_schedule(Codec *c, Schedule *s)
+{
+    VISIT_ENUM(c, s->kind, ScheduleKind, SCHEDULE_STEPS + 1);
+    visit_f64(c, &s->peak);
+    visit_f64(c, &s->final);
+    visit_f64(c, &s->factor);
+    visit_i64(c, &s->warmup);
+    visit_i64(c, &s->total);
+    visit_i64(c, &s->every);
+}
+
 static void visit_program(Codec *c, Program *p)
 {
     visit_str(c, &p->model_name);
@@ -358,6 +369,7 @@ static void visit_program(Codec *c, Program *p)
     visit_i64(c, &p->n_microbatches);
     visit_i64(c, &p->n_ranks);
     visit_f64(c, &p->planned_seconds);
+    visit_schedule(c, &p->learning_rate);
     VISIT_VECTOR(c, &p->stages, visit_stage);
     VISIT_VECTOR(c, &p->transfers, visit_transfer);
     VISIT_VECTOR(c, &p->world_sums, visit_world_sum);

@@ -32,6 +32,9 @@ typedef struct Schedule {
     int64_t warmup, total, every;
 } Schedule;
 
+/* The learning rate of step t = 0, 1, ... */
+double schedule_at(const Schedule *schedule, int64_t step);
+
 /* What a parameter group changes; parameters outside have group -1. */
 typedef struct ParameterGroup {
     Str name;

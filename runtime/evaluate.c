@@ -35,12 +35,13 @@ Status job_evaluate(Job *job, const Dataset *dataset, Measurement *out)
     double samples = (double)dataset->n_samples;
     int64_t batch_size = job->program->batch;
     Measurement m = {0};
-    TRY(worker_eval_begin(&job->worker, job->step));
+    TRY(job_alone(job, worker_eval_begin(&job->worker, job->step)));
     for (int64_t at = 0; at < dataset->n_samples; at += batch_size) {
         Batch batch = {dataset, at,
                        min_i64(batch_size, dataset->n_samples - at)};
         InputSource source = batch_source(&batch);
-        TRY(worker_eval_batch(&job->worker, batch.count, &source, NULL));
+        TRY(job_alone(
+            job, worker_eval_batch(&job->worker, batch.count, &source, NULL)));
         TRY(job_measure(job, true, &m));
         loss += (double)m.loss * (double)batch_size;
         for (int64_t i = 0; i < m.n_metrics; i++)

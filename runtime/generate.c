@@ -77,7 +77,8 @@ static Status run_model(Generator *g)
 {
     InputSource source = {.fill = fill, .context = g};
     OutputSink sink = output_gather_sink(&g->gather);
-    TRY(worker_eval_batch(&g->job->worker, 1, &source, &sink));
+    TRY(job_alone(g->job,
+                  worker_eval_batch(&g->job->worker, 1, &source, &sink)));
     int64_t last = g->count - window_begin(g) - 1;
     const int64_t begin[RANK_MAX] = {0, last, 0};
     const int64_t length[RANK_MAX] = {1, 1, g->vocabulary};
@@ -191,24 +192,34 @@ static Status read_text(Generator *g, const char *text)
     return g->vocabulary <= BYTES ? read_bytes(g, text) : read_numbers(g, text);
 }
 
+static Status generate(Generator *g)
+{
+    const Options *o = g->job->options;
+    TRY(read_text(g, o->generate));
+    for (int64_t i = 0; i < g->count; i++)
+        print_token(g, g->tokens[i]);
+    TRY(job_alone(g->job, worker_eval_begin(&g->job->worker, g->job->step)));
+    for (int64_t i = 0; i < o->tokens; i++)
+        TRY(next_token(g));
+    if (g->job->is_reporter)
+        putchar('\n');
+    return status_ok();
+}
+
 Status job_generate(Job *job)
 {
     Generator g = {.job = job};
     const Options *o = job->options;
     TRY(job_find_output(job, &g.output));
     TRY(find_input(&g));
-    output_gather_init(&g.gather, &job->worker, g.output, job->reporter,
-                       job->arena);
     int64_t most = (int64_t)strlen(o->generate) + o->tokens;
     g.tokens = arena_new(job->arena, int32_t, most);
     g.logits = arena_new(job->arena, float, g.vocabulary);
-    TRY(read_text(&g, o->generate));
-    for (int64_t i = 0; i < g.count; i++)
-        print_token(&g, g.tokens[i]);
-    TRY(worker_eval_begin(&job->worker, job->step));
-    for (int64_t i = 0; i < o->tokens; i++)
-        TRY(next_token(&g));
-    if (job->is_reporter)
-        putchar('\n');
-    return status_ok();
+    Status status =
+        output_gather_init(&g.gather, &job->worker, g.output, job->reporter);
+    status = communicator_agree(&job->communicator, status);
+    if (!status_failed(&status))
+        status = generate(&g);
+    output_gather_deinit(&g.gather);
+    return status;
 }

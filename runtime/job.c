@@ -178,7 +178,6 @@ static Status evaluate_alone(Job *job)
 static Status do_wishes(Job *job)
 {
     const Options *o = job->options;
-    interrupt_watch();
     if (is_training(o))
         TRY(job_train(job));
     if (o->eval && !(is_training(o) && job->has_validation))
@@ -253,12 +252,21 @@ static void close_job(Job *job)
     communicator_close(&job->communicator);
 }
 
-static int report(const char *job_name, const Status *status)
+static int report(const char *name, const Status *status)
 {
-    const char *slash = strrchr(job_name, '/');
-    fprintf(stderr, "%s: error: %s\n", slash ? slash + 1 : job_name,
+    const char *slash = strrchr(name, '/');
+    fprintf(stderr, "%s: error: %s\n", slash ? slash + 1 : name,
             status->message);
     return (int)status->code;
+}
+
+Status job_alone(Job *job, Status status)
+{
+    if (status_failed(&status) && job->communicator.size > 1) {
+        int code = report(job->name, &status);
+        job->communicator.interface->abort(&job->communicator, code);
+    }
+    return status;
 }
 
 int job_run(const JobImage *image, Arena *arena, int argc, char **argv)
@@ -272,7 +280,9 @@ int job_run(const JobImage *image, Arena *arena, int argc, char **argv)
     Job job = {.image = image,
                .program = image->program,
                .options = &options,
+               .name = argv[0],
                .arena = arena};
+    interrupt_watch();
     Status opened = communicator_open(&job.communicator);
     if (status_failed(&opened))
         return report(argv[0], &opened);

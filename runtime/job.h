@@ -23,7 +23,8 @@ typedef struct Job {
     const JobImage *image;
     const Program *program;
     const Options *options;
-    Arena *arena; /* for tables made at the start */
+    const char *name; /* of the executable, for messages */
+    Arena *arena;     /* for tables made at the start */
     Communicator communicator;
     int64_t reporter; /* the rank that talks to the user */
     bool is_reporter; /* it is this one */
@@ -53,6 +54,9 @@ Status job_evaluate(Job *job, const Dataset *dataset,
  * idle rank. */
 Status job_measure(Job *job, bool eval, Measurement *out) MUST_USE;
 
+/* Passes an error on that other ranks may not have: where there are others it
+ * is reported and ends them all, for they wait for this one. */
+Status job_alone(Job *job, Status status) MUST_USE;
 /* The first declared output, over all samples of `dataset`, into the file of
  * --predict. */
 Status job_predict(Job *job, const Dataset *dataset) MUST_USE;

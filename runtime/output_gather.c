@@ -4,6 +4,7 @@
 #include "runtime/rectangle.h"
 #include "support/checked.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { OUTPUT_TAG = 32765, ELEMENT_BYTES = 4 };
@@ -18,19 +19,31 @@ static const ProgramStage *stage_of(const OutputGather *g)
     return &g->worker->program->stages.data[output_of(g)->stage];
 }
 
-void output_gather_init(OutputGather *g, Worker *worker, int32_t output,
-                        int64_t reporter, Arena *arena)
+Status output_gather_init(OutputGather *g, Worker *worker, int32_t output,
+                          int64_t reporter)
 {
     *g = (OutputGather){
         .worker = worker, .output = output, .reporter = reporter};
     const ProgramOutput *o = output_of(g);
+    bool is_owner = worker->stage && worker->stage_index == o->stage;
     g->block =
         sharding_local_shape(&stage_of(g)->mesh, &o->type.shape, &o->sharding);
     g->block_bytes = shape_count(&g->block) * ELEMENT_BYTES;
-    g->message = arena_alloc(arena, g->block_bytes, 1, 64);
-    if (worker->stage && worker->stage_index == o->stage)
-        g->kept = arena_alloc(
-            arena, g->block_bytes * worker->program->n_microbatches, 1, 64);
+    g->message = calloc(1, (size_t)g->block_bytes);
+    if (is_owner)
+        g->kept = calloc((size_t)worker->program->n_microbatches,
+                         (size_t)g->block_bytes);
+    if (g->message && (g->kept || !is_owner))
+        return status_ok();
+    output_gather_deinit(g);
+    return status_error(STATUS_ENVIRONMENT, "out of memory");
+}
+
+void output_gather_deinit(OutputGather *g)
+{
+    free(g->message);
+    free(g->kept);
+    g->message = g->kept = NULL;
 }
 
 static Status take(void *context, int32_t output, int64_t microbatch,

@@ -19,9 +19,10 @@ typedef struct OutputGather {
     char *message; /* one piece */
 } OutputGather;
 
-/* Prepares for a VALUE output of evaluation; memory comes from `arena`. */
-void output_gather_init(OutputGather *g, Worker *worker, int32_t output,
-                        int64_t reporter, Arena *arena);
+/* Prepares for a VALUE output of evaluation. */
+Status output_gather_init(OutputGather *g, Worker *worker, int32_t output,
+                          int64_t reporter) MUST_USE;
+void output_gather_deinit(OutputGather *g);
 /* To be given to worker_eval_batch. */
 OutputSink output_gather_sink(OutputGather *g);
 /* The rectangle [begin, begin + length) of the batch's output, dense, in `out`

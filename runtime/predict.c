@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -64,7 +65,8 @@ static Status predict_batch(Job *job, OutputGather *gather,
     Batch batch = {dataset, at, length[0]};
     InputSource source = batch_source(&batch);
     OutputSink sink = output_gather_sink(gather);
-    TRY(worker_eval_batch(&job->worker, batch.count, &source, &sink));
+    TRY(job_alone(
+        job, worker_eval_batch(&job->worker, batch.count, &source, &sink)));
     TRY(output_gather_collect(gather, begin, length, values));
     if (file) {
         int64_t count = shape_count(&o->type.shape) / job->program->batch;
@@ -73,20 +75,34 @@ static Status predict_batch(Job *job, OutputGather *gather,
     return status_ok();
 }
 
+static Status predict_all(Job *job, OutputGather *gather,
+                          const Dataset *dataset, char *values, FILE *file)
+{
+    TRY(job_alone(job, worker_eval_begin(&job->worker, job->step)));
+    for (int64_t at = 0; at < dataset->n_samples; at += job->program->batch)
+        TRY(predict_batch(job, gather, dataset, at, values, file));
+    return status_ok();
+}
+
 static Status predict(Job *job, const Dataset *dataset, int32_t output,
                       FILE *file)
 {
     const Type *type = &job->program->outputs.data[output].type;
     OutputGather gather;
-    output_gather_init(&gather, &job->worker, output, job->reporter,
-                       job->arena);
-    char *values = arena_alloc(job->arena, type_bytes(type), 1, 64);
-    if (file)
-        write_header(file, type, dataset->n_samples);
-    TRY(worker_eval_begin(&job->worker, job->step));
-    for (int64_t at = 0; at < dataset->n_samples; at += job->program->batch)
-        TRY(predict_batch(job, &gather, dataset, at, values, file));
-    return status_ok();
+    Status status =
+        output_gather_init(&gather, &job->worker, output, job->reporter);
+    char *values = file ? malloc((size_t)type_bytes(type)) : NULL;
+    if (file && !values)
+        status = status_error(STATUS_ENVIRONMENT, "out of memory");
+    status = communicator_agree(&job->communicator, status);
+    if (!status_failed(&status)) {
+        if (file)
+            write_header(file, type, dataset->n_samples);
+        status = predict_all(job, &gather, dataset, values, file);
+    }
+    free(values);
+    output_gather_deinit(&gather);
+    return status;
 }
 
 /* The reporter writes beside the name and renames. */

@@ -79,6 +79,8 @@ static void format_count(char *out, size_t size, double count)
 
 static void print_metrics(const Measurement *m)
 {
+    if (m->learning_rate != 0)
+        printf("  lr %.3g", m->learning_rate);
     for (int64_t i = 0; i < m->n_metrics; i++)
         printf("  %.*s %.4g", STR_ARG(m->names[i]), (double)m->metrics[i]);
 }
@@ -114,6 +116,8 @@ static void log_number(FILE *log, const char *name, int length, double value)
 
 static void log_metrics(FILE *log, const Measurement *m)
 {
+    if (m->learning_rate != 0)
+        log_number(log, "learning_rate", 13, m->learning_rate);
     for (int64_t i = 0; i < m->n_metrics; i++)
         log_number(log, m->names[i].data, (int)m->names[i].length,
                    (double)m->metrics[i]);

@@ -13,6 +13,7 @@ typedef struct Measurement {
     int64_t step;   /* steps finished */
     double seconds; /* of this step */
     float loss;
+    double learning_rate; /* 0: none to report */
     int64_t n_metrics;
     Str names[PROGRESS_METRICS_MAX];
     float metrics[PROGRESS_METRICS_MAX];

@@ -54,8 +54,9 @@ static Status run_step(Job *job, Measurement *m)
     Batch batch = {&job->training, job->samples, job->program->batch};
     InputSource source = batch_source(&batch);
     job->trace.step = job->step;
-    TRY(worker_step(&job->worker, job->step, &source));
-    TRY(job_measure(job, false, m));
+    TRY(job_alone(job, worker_step(&job->worker, job->step, &source)));
+    TRY(job_alone(job, job_measure(job, false, m)));
+    m->learning_rate = schedule_at(&job->program->learning_rate, job->step);
     m->step = ++job->step;
     job->samples += job->program->batch;
     m->seconds = clock_seconds() - began;

@@ -235,8 +235,9 @@ static Status init_active(Worker *w, const WorkerOptions *options, Arena *arena)
            sizeof(w->context.coordinate));
     TRY(transfers_init(&w->transfers, w->communicator, w->program,
                        w->stage_index, w->device_index, arena));
-    int64_t bytes = longest_input_bytes(w->stage);
-    w->input_block = arena_alloc(arena, bytes, 1, 64);
+    w->input_block = calloc(1, (size_t)longest_input_bytes(w->stage));
+    if (!w->input_block)
+        return status_error(STATUS_ENVIRONMENT, "out of memory");
     return cpu_device_init(&w->device, w->stage, &options->device);
 }
 
@@ -262,5 +263,6 @@ void worker_deinit(Worker *w)
     transfers_deinit(&w->transfers);
     collectives_deinit(&w->collectives);
     device_deinit(&w->device);
+    free(w->input_block);
     *w = (Worker){0};
 }
