@@ -25,7 +25,7 @@
 #define MLP "mlp", {"hidden=24", "batch=16"}, 10
 #define DIGITS \
     "digits", {"batch=8", "pixel_max=1", "channels=4", "hidden=16"}, 10
-#define LENET5 "lenet5", {"batch=4"}, 10
+#define LENET5 "lenet5", {"batch=4", "pixel_mean=0", "pixel_deviation=1"}, 10
 #define GPT2                                                                   \
     "gpt2",                                                                    \
         {"layers=2", "d=32", "heads=4", "vocab=251", "context=12", "batch=8"}, \
