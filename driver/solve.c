@@ -4,8 +4,7 @@
  * INT and TERM become its question whether to stop, so that what was found by
  * then is still written.
  */
-#include "driver/solve.h"
-
+#include "driver/command.h"
 #include "solver/iopddl.h"
 #include "support/file.h"
 
@@ -27,11 +26,6 @@ typedef struct SolveArguments {
     bool json, progress;
 } SolveArguments;
 
-static const char USAGE[] =
-    "usage: dnnc solve PROBLEM.json[.gz] [--time-limit SECONDS]\n"
-    "       [--work-limit N] [--threads N] [--seed N] [-o SOLUTION.json]\n"
-    "       [--json] [--progress]\n";
-
 static volatile sig_atomic_t interrupted;
 
 static void interrupt(int signal_number)
@@ -47,68 +41,14 @@ static double seconds_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static bool parse_integer(const char *text, int64_t least, int64_t *value)
+static Status parse_seconds(const char *text, double *value)
 {
-    char *end;
-    long long v = strtoll(text, &end, 10);
-    *value = v;
-    return end != text && *end == 0 && v >= least;
-}
-
-static bool parse_seconds(const char *text, double *value)
-{
-    char *end;
-    *value = strtod(text, &end);
-    return end != text && *end == 0 && *value > 0 && *value < 1e9;
-}
-
-static Status parse_option(SolveArguments *a, const char *name,
-                           const char *value)
-{
-    bool valid;
-    if (strcmp(name, "-o") == 0) {
-        a->output = value;
-        return status_ok();
-    }
-    if (strcmp(name, "--time-limit") == 0)
-        valid = parse_seconds(value, &a->time_limit);
-    else if (strcmp(name, "--work-limit") == 0)
-        valid = parse_integer(value, 1, &a->work_limit);
-    else if (strcmp(name, "--seed") == 0)
-        valid = parse_integer(value, 0, &a->seed);
-    else if (strcmp(name, "--threads") == 0)
-        valid =
-            parse_integer(value, 1, &a->threads) && a->threads <= THREADS_MAX;
-    else
-        return status_error(STATUS_USAGE, "unknown option %s\n%s", name, USAGE);
-    return valid ? status_ok()
-                 : status_error(STATUS_USAGE, "%s %s: not a valid number", name,
-                                value);
-}
-
-static Status parse_arguments(int argc, char **argv, SolveArguments *a)
-{
-    *a = (SolveArguments){.threads = 1};
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--json") == 0) {
-            a->json = true;
-        } else if (strcmp(argv[i], "--progress") == 0) {
-            a->progress = true;
-        } else if (argv[i][0] == '-' && argv[i][1] != 0) {
-            if (i + 1 == argc)
-                return status_error(STATUS_USAGE, "%s needs a value\n%s",
-                                    argv[i], USAGE);
-            TRY(parse_option(a, argv[i], argv[i + 1]));
-            i++;
-        } else if (a->problem) {
-            return status_error(STATUS_USAGE, "more than one problem\n%s",
-                                USAGE);
-        } else {
-            a->problem = argv[i];
-        }
-    }
-    return a->problem ? status_ok()
-                      : status_error(STATUS_USAGE, "no problem\n%s", USAGE);
+    char *end = NULL;
+    *value = text ? strtod(text, &end) : 0;
+    if (text && (end == text || *end != 0 || !(*value > 0 && *value < 1e9)))
+        return status_error(STATUS_USAGE,
+                            "--time-limit %s: not a number of seconds", text);
+    return status_ok();
 }
 
 /* One solver thread: its own memory and seed, the same problem. */
@@ -319,38 +259,51 @@ static Status run_workers(Arena *arena, const SolveArguments *a,
     return status;
 }
 
-static Status solve(const SolveArguments *a, double start)
+static Status solve(Session *session, const SolveArguments *a, double start)
 {
-    ArenaMemory memory;
-    jmp_buf landing;
-    Arena arena = arena_reserve(&memory, INT64_C(1) << ARENA_DEFAULT_BYTES_LOG2,
-                                &landing);
-    if (!arena.next)
-        return status_error(STATUS_ENVIRONMENT, "no address space");
-    if (setjmp(landing) != 0) {
-        arena_release(&memory);
-        return status_error(STATUS_ENVIRONMENT, "%s: out of memory",
-                            a->problem);
-    }
-    Arena scratch = arena_split(&arena);
     IopddlProblem problem;
-    Status status = iopddl_read_file(&arena, scratch, a->problem, &problem);
-    if (!status_failed(&status))
-        status = run_workers(&arena, a, &problem, start);
-    arena_release(&memory);
-    return status;
+    TRY(iopddl_read_file(&session->perm, session->scratch, a->problem,
+                         &problem));
+    return run_workers(&session->perm, a, &problem, start);
 }
 
-int command_solve(int argc, char **argv)
+int command_solve(Session *session, int argc, char **argv)
 {
+    double start = seconds_now();
+    SolveArguments a = {.threads = 1};
+    OptionList problems = {0};
+    const char *time_limit = NULL;
+    bool help = false;
+    const Option options[] = {
+        {"--time-limit", OPTION_TEXT, &time_limit, "SECONDS",
+         "stop by then, reading included"},
+        {"--work-limit", OPTION_INTEGER, &a.work_limit, "N",
+         "stop after this much work: the same result everywhere"},
+        {"--threads", OPTION_INTEGER, &a.threads, "N",
+         "searches side by side, from different seeds (1)"},
+        {"--seed", OPTION_INTEGER, &a.seed, "N", "of the local search (0)"},
+        {"-o", OPTION_TEXT, &a.output, "FILE", "write the solution as JSON"},
+        {"--certificate", OPTION_TEXT, &a.certificate, "FILE",
+         "write a lower bound that another program can check"},
+        {"--json", OPTION_FLAG, &a.json, NULL, "report as JSON"},
+        {"--progress", OPTION_FLAG, &a.progress, NULL,
+         "print every better cost and bound on stderr"},
+        {"--help", OPTION_FLAG, &help, NULL, "print this"},
+    };
+    enum { N_OPTIONS = sizeof options / sizeof *options };
+    Status status = option_parse(&session->perm, options, N_OPTIONS, argc,
+                                 argv, &problems);
+    if (!status_failed(&status))
+        status = parse_seconds(time_limit, &a.time_limit);
+    if (!status_failed(&status) && (a.threads < 1 || a.threads > THREADS_MAX))
+        status = status_error(STATUS_USAGE, "--threads: 1 to %d", THREADS_MAX);
+    if (status_failed(&status))
+        return command_finish(session, status);
+    if (help || problems.count != 1)
+        return command_usage("solve", options, N_OPTIONS, help,
+                             &session->perm);
+    a.problem = problems.data[0];
     signal(SIGINT, interrupt);
     signal(SIGTERM, interrupt);
-    double start = seconds_now();
-    SolveArguments a;
-    Status status = parse_arguments(argc, argv, &a);
-    if (!status_failed(&status))
-        status = solve(&a, start);
-    if (status_failed(&status))
-        fprintf(stderr, "dnnc solve: %s\n", status.message);
-    return (int)status.code;
+    return command_finish(session, solve(session, &a, start));
 }

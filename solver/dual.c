@@ -88,12 +88,15 @@ static void index_edges(Dual *dual, Arena *arena, int32_t n)
     }
 }
 
-/* Prices are multiples of this, and below 2^30: their sums are exact. */
+/* Prices are multiples of this and their sum stays below 2^32, so that sums
+ * of prices over any rows are exact. */
 #define PRICE_QUANTUM 0x1p-20
+#define PRICE_SUM_MOST 0x1p32
 
-static double round_price(double price)
+static double round_price(double price, int32_t n_rows)
 {
-    return smaller(floor(price / PRICE_QUANTUM) * PRICE_QUANTUM, 0x1p30);
+    double most = PRICE_SUM_MOST / (n_rows + 1);
+    return floor(smaller(price, most) / PRICE_QUANTUM) * PRICE_QUANTUM;
 }
 
 /* A product and its rounding error, rounded down or up to an integer. */
@@ -350,7 +353,7 @@ void dual_move_prices(Dual *dual, const double *usage, double step,
     double *price = arena_new(&scratch, double, n + 1);
     for (int32_t r = 0; r < n; r++)
         price[r] = round_price(
-            larger(0, dual->price[r] + step * (usage[r] - dual->room[r])));
+            larger(0, dual->price[r] + step * (usage[r] - dual->room[r])), n);
     dual_set_prices(dual, price, scratch);
 }
 
