@@ -5,6 +5,7 @@
  * then is still written.
  */
 #include "driver/command.h"
+#include "solver/certify.h"
 #include "solver/iopddl.h"
 #include "support/file.h"
 
@@ -93,7 +94,8 @@ static Status worker_init(Worker *w, const ChoiceProblem *problem,
 {
     *w = (Worker){.problem = problem, .start = start, .progress = a->progress};
     if (a->time_limit > 0)
-        w->deadline = start + a->time_limit - fmin(0.2, 0.05 * a->time_limit);
+        w->deadline = start + (a->certificate ? 0.8 : 1) * a->time_limit -
+                      fmin(0.2, 0.05 * a->time_limit);
     w->options = (ChoiceOptions){.work_limit = a->work_limit,
                                  .seed = (uint64_t)(a->seed + index * 7919),
                                  .stopped = worker_stopped,
@@ -204,6 +206,24 @@ static void report_text(const IopddlProblem *p, const ChoiceSolution *s,
     printf("seconds %.2f\n", seconds);
 }
 
+/* Writes the certificate, for which a fifth of the time was kept back; its
+ * bound may be the better one. */
+static Status certify_file(const SolveArguments *a, Worker *w,
+                           const ChoiceSolution *s, int64_t *bound)
+{
+    if (a->time_limit > 0)
+        w->deadline = w->start + 0.97 * a->time_limit;
+    int64_t certified;
+    Str text =
+        certify(&w->arena, w->scratch, w->problem, s, &w->options, &certified);
+    if (certified > *bound)
+        *bound = certified;
+    if (w->progress)
+        fprintf(stderr, "%8.2f s  certified bound %" PRId64 "\n",
+                seconds_now() - w->start, certified);
+    return file_write(a->certificate, text, false);
+}
+
 static Status report(Arena *arena, const SolveArguments *a,
                      const IopddlProblem *p, const ChoiceSolution *s,
                      int64_t bound, double seconds)
@@ -251,8 +271,11 @@ static Status run_workers(Arena *arena, const SolveArguments *a,
         for (int64_t i = 1; i <= n_started; i++)
             pthread_join(threads[i], NULL);
         const ChoiceSolution *s = best_solution(workers, n_started + 1, &bound);
-        status = s ? report(arena, a, p, s, bound, seconds_now() - start)
-                   : status_error(STATUS_ENVIRONMENT, "out of memory");
+        if (s && has_choice(s) && a->certificate)
+            status = certify_file(a, &workers[0], s, &bound);
+        if (!status_failed(&status))
+            status = s ? report(arena, a, p, s, bound, seconds_now() - start)
+                       : status_error(STATUS_ENVIRONMENT, "out of memory");
     }
     for (int64_t i = 0; i < a->threads; i++)
         arena_release(&workers[i].memory);
@@ -291,8 +314,8 @@ int command_solve(Session *session, int argc, char **argv)
         {"--help", OPTION_FLAG, &help, NULL, "print this"},
     };
     enum { N_OPTIONS = sizeof options / sizeof *options };
-    Status status = option_parse(&session->perm, options, N_OPTIONS, argc,
-                                 argv, &problems);
+    Status status =
+        option_parse(&session->perm, options, N_OPTIONS, argc, argv, &problems);
     if (!status_failed(&status))
         status = parse_seconds(time_limit, &a.time_limit);
     if (!status_failed(&status) && (a.threads < 1 || a.threads > THREADS_MAX))
@@ -300,8 +323,7 @@ int command_solve(Session *session, int argc, char **argv)
     if (status_failed(&status))
         return command_finish(session, status);
     if (help || problems.count != 1)
-        return command_usage("solve", options, N_OPTIONS, help,
-                             &session->perm);
+        return command_usage("solve", options, N_OPTIONS, help, &session->perm);
     a.problem = problems.data[0];
     signal(SIGINT, interrupt);
     signal(SIGTERM, interrupt);

@@ -85,6 +85,13 @@ typedef enum ChoiceStatus {
     CHOICE_UNKNOWN,       /* stopped with none found and none excluded */
 } ChoiceStatus;
 
+/* What a unit of usage at a time is worth in cost, by the bound: above 0 only
+ * where the limit binds. */
+typedef struct ChoicePrice {
+    int64_t time;
+    double price;
+} ChoicePrice;
+
 typedef struct ChoiceSolution {
     ChoiceStatus status;
     /* [n_nodes]. When INFEASIBLE or UNKNOWN: the assignment with the least
@@ -98,6 +105,8 @@ typedef struct ChoiceSolution {
      * least_peak - usage_limit is missing; == peak_usage when it is exact. */
     int64_t least_peak;
     int64_t work; /* done, in the unit of work_limit */
+    int32_t n_prices;
+    ChoicePrice *prices; /* in order of time; in the arena */
 } ChoiceSolution;
 
 /* The problem must pass choice_check. The solution lives in `arena`. Equal

@@ -90,7 +90,7 @@ static void index_edges(Dual *dual, Arena *arena, int32_t n)
 
 /* Prices are multiples of this and their sum stays below 2^32, so that sums
  * of prices over any rows are exact. */
-#define PRICE_QUANTUM 0x1p-20
+#define PRICE_QUANTUM  0x1p-20
 #define PRICE_SUM_MOST 0x1p32
 
 static double round_price(double price, int32_t n_rows)

@@ -14,7 +14,8 @@ Network network_new(Arena *arena, int32_t n_nodes, int32_t n_rows,
                    .n_rows = n_rows,
                    .limit = arena_new(arena, double, n_rows + 1),
                    .usage_step = arena_new(arena, double, n_rows + 1),
-                   .price = arena_new(arena, double, n_rows + 1)};
+                   .price = arena_new(arena, double, n_rows + 1),
+                   .time = arena_new(arena, int64_t, n_rows + 1)};
     if (n_rows > 0)
         memcpy(net.limit, limit, sizeof(double) * (size_t)n_rows);
     return net;
@@ -342,6 +343,8 @@ Network network_extract(Arena *arena, const Network *net, int32_t **name)
     out.constant = net->constant;
     if (net->n_rows > 0)
         memcpy(out.price, net->price, sizeof(double) * (size_t)net->n_rows);
+    if (net->n_rows > 0)
+        memcpy(out.time, net->time, sizeof(int64_t) * (size_t)net->n_rows);
     for (int32_t i = 0; i < n_live; i++) {
         const NetworkNode *n = &net->nodes[(*name)[i]];
         network_set_node(&out, i, n->n_choices, n->cost, n->label);

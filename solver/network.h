@@ -69,6 +69,7 @@ typedef struct Network {
     double *limit;      /* [n_rows] */
     double *usage_step; /* [n_rows + 1]: usage taken off, as differences */
     double *price;      /* [n_rows] multipliers that gave good bounds so far */
+    int64_t *time;      /* [n_rows] the first of the times it stands for */
     double constant;    /* cost already certain */
     bool contradiction; /* some node lost its last choice */
     VECTOR(int32_t) node_queue, edge_queue;

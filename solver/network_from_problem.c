@@ -125,6 +125,8 @@ Network network_from_problem(Arena *arena, Arena scratch,
         limit[r] = (double)p->usage_limit;
     Network net =
         network_new(arena, p->n_nodes, n_times > 0 ? n_times - 1 : 0, limit);
+    for (int32_t r = 0; r < net.n_rows; r++)
+        net.time[r] = times[r];
     set_nodes(&net, scratch, p, *scale, times, n_times);
     if (net.contradiction)
         return net;

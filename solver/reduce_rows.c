@@ -98,14 +98,17 @@ static bool renumber(Network *net, const bool *stays, const double *room,
         map[r + 1] = map[r] + stays[r];
     double *limit = arena_new(net->arena, double, n_kept + 1);
     double *price = arena_new(net->arena, double, n_kept + 1);
+    int64_t *time = arena_new(net->arena, int64_t, n_kept + 1);
     for (int32_t r = 0; r < net->n_rows; r++)
         if (stays[r]) {
             limit[map[r]] = room[r];
             price[map[r]] = net->price[r];
+            time[map[r]] = net->time[r];
         }
     net->n_rows = n_kept;
     net->limit = limit;
     net->price = price;
+    net->time = time;
     net->usage_step = arena_new(net->arena, double, n_kept + 1);
     bool vanished = false;
     for (int32_t v = 0; v < net->n_nodes; v++) {

@@ -12,6 +12,7 @@
  */
 #include "solver/search.h"
 
+#include "solver/ascent.h"
 #include "solver/branch.h"
 #include "solver/dual.h"
 #include "solver/improve.h"
@@ -40,7 +41,7 @@ typedef struct Search {
     double fresh_cost;
     double near; /* part of the gap that narrowing keeps */
     int32_t epoch;
-    double *mean; /* [n_rows] usage decoded of late */
+    Ascent ascent;
     double bound;
     bool proved, stopped;
     int64_t work;
@@ -93,55 +94,23 @@ static void consider(Search *s, const Dual *dual, const double *usage)
     }
 }
 
-/* Moves `mean` towards `usage`: the average of what is decoded over the last
- * passes is far nearer to a subgradient than one decoding, which jumps
- * between tied choices (the idea of the volume algorithm, Barahona and Anbil,
- * 2000). */
-static void average(double *mean, const double *usage, int32_t n, bool first)
+/* Raises the bound, towards the best cost or a quarter above the bound, and
+ * considers all that is decoded on the way. */
+static void ascend(Search *s, Dual *dual, int passes, Arena scratch)
 {
-    double weight = first ? 1 : 0.03;
-    for (int32_t r = 0; r < n; r++)
-        mean[r] += weight * (usage[r] - mean[r]);
-}
-
-/* Polyak steps towards the best cost, or a quarter above the bound.  When a
- * step loses much, the prices go back to those of the best bound and the
- * steps shrink. */
-static void ascend(Search *s, Dual *dual, int passes, double eager,
-                   Arena scratch)
-{
-    int32_t n_rows = s->core->n_rows;
-    size_t price_bytes = sizeof(double) * (size_t)n_rows;
-    double *usage = arena_new(&scratch, double, n_rows + 1);
-    double *price = arena_new(&scratch, double, n_rows + 1);
-    double highest = -NEVER, fade = pow(0.01, 1.0 / passes);
     for (int pass = 0; pass < passes && !out_of_work(s); pass++) {
         int64_t before = dual->work;
-        dual_pass(dual, pass % 2 == 0);
-        network_usage(s->core, dual->decoded, usage);
-        average(s->mean, usage, n_rows, s->epoch == 0 && pass == 0);
-        double squares = dual_violation(dual, s->mean);
-        s->work += dual->work - before + n_rows;
+        ascent_pass(&s->ascent, dual, pass % 2 == 0);
+        s->work += dual->work - before;
         s->bound = larger(s->bound, dual->constant);
-        consider(s, dual, usage);
+        consider(s, dual, s->ascent.usage);
         if (s->bound > s->best_cost - s->unit)
             tell(s);
         double target =
             smaller(s->best_cost,
                     dual->constant + 0.25 * fabs(dual->constant) + s->unit);
-        double gap = target - dual->constant;
-        if (dual->constant > highest) {
-            highest = dual->constant;
-            memcpy(price, dual->price, price_bytes);
-        }
-        bool last = pass + 1 + PASSES_SETTLE >= passes;
-        if (last || 2 * (highest - dual->constant) > target - highest) {
-            dual_set_prices(dual, price, scratch);
-            eager *= last ? 1 : 0.7;
-        } else if (squares > 0) {
-            dual_move_prices(dual, s->mean, eager * gap / squares, scratch);
-        }
-        eager *= fade;
+        ascent_move(&s->ascent, dual, target,
+                    pass + 1 + PASSES_SETTLE >= passes, scratch);
     }
 }
 
@@ -302,7 +271,8 @@ static void run_epoch(Search *s, Arena networks, Arena scratch)
     Dual dual = dual_new(&scratch, s->core);
     s->fresh_cost = NEVER;
     int passes = choose_passes(s->core, s->epoch == 0);
-    ascend(s, &dual, passes, s->epoch == 0 ? 1 : 0.1, scratch);
+    ascent_start(&s->ascent, s->epoch == 0 ? 1 : 0.1, passes);
+    ascend(s, &dual, passes, scratch);
     s->epoch++;
     dual_bake(&dual, s->core);
     if (s->best_cost == NEVER && !out_of_work(s))
@@ -335,7 +305,7 @@ SearchResult search(Network *core, double unit, const ChoiceOptions *options,
                 .best_cost = NEVER,
                 .best_over = NEVER,
                 .near = 0.05,
-                .mean = arena_new(&own, double, core->n_rows + 1),
+                .ascent = ascent_new(&own, core->n_rows),
                 .bound = -NEVER};
     close_core(&s, FIRST_WORK, networks, scratch);
     while (!out_of_work(&s))

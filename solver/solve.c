@@ -15,9 +15,21 @@ static void describe(const ChoiceProblem *p, ChoiceSolution *s, Arena scratch)
     s->peak_time = e.peak_time;
 }
 
-/* Reduces, searches what is left, and puts the solution back together. */
+static void copy_prices(Arena *arena, const Network *core, double scale,
+                        ChoiceSolution *s)
+{
+    s->prices = arena_new(arena, ChoicePrice, core->n_rows);
+    for (int32_t r = 0; r < core->n_rows; r++)
+        if (core->price[r] > 0)
+            s->prices[s->n_prices++] =
+                (ChoicePrice){core->time[r], core->price[r] / scale};
+}
+
+/* Reduces, searches what is left, and puts the solution back together. The
+ * prices go to `s`, which may be NULL. */
 static SearchResult solve_network(Network *net, double scale,
                                   const ChoiceOptions *options, int32_t *choice,
+                                  Arena *arena, ChoiceSolution *s,
                                   Arena networks, Arena scratch)
 {
     net->arena = &networks;
@@ -35,6 +47,8 @@ static SearchResult solve_network(Network *net, double scale,
     int32_t *label = arena_new(&networks, int32_t, core.n_nodes);
     result = search(&core, scale, options, label, networks, scratch);
     result.work += net->work;
+    if (s)
+        copy_prices(arena, &core, scale, s);
     for (int32_t v = 0; v < core.n_nodes; v++)
         choice[name[v]] = label[v];
     network_recover(net, choice);
@@ -70,7 +84,7 @@ static bool find_any(const ChoiceProblem *p, const ChoiceOptions *options,
     Network net = network_from_problem(&networks, scratch, &q, &scale);
     forget_costs(&net);
     SearchResult result =
-        solve_network(&net, 1, options, choice, networks, scratch);
+        solve_network(&net, 1, options, choice, NULL, NULL, networks, scratch);
     *work += result.work;
     *proved = result.proved;
     return result.found;
@@ -114,8 +128,8 @@ ChoiceSolution choice_solve(Arena *arena, Arena scratch, const ChoiceProblem *p,
     double scale;
     Arena networks = arena_split(&scratch);
     Network net = network_from_problem(&networks, scratch, p, &scale);
-    SearchResult result =
-        solve_network(&net, scale, options, s.choice, networks, scratch);
+    SearchResult result = solve_network(&net, scale, options, s.choice, arena,
+                                        &s, networks, scratch);
     s.work = result.work;
     if (result.found) {
         describe(p, &s, scratch);
