@@ -60,6 +60,7 @@ static void model_yyerror(const Span *location, Parser *parser,
 %token START_MODEL START_CLUSTER START_SETTING COMMENT
 %token END 0 "end of file"
 %token NEWLINE "end of line"
+/* reserved words: MODEL to FALSE (syntax_error.c) */
 %token MODEL "model" FN "fn" MODULE "module" INPUT "input" PARAM "param"
 %token STATE "state" UPDATE "update" LOSS "loss" METRIC "metric"
 %token OUTPUT "output" TRAIN "train" OPTIMIZER "optimizer" GROUP "group"

@@ -45,27 +45,33 @@ static int count_of(const char *const *expected, int n, const char *const *set,
     return count;
 }
 
-static void append_choice(Text *text, const char *name)
-{
-    if (text->length)
-        text_append(text, STR(", "));
-    bool bare = name[0] == '\'' || strncmp(name, "a", 1) == 0 ||
-                strncmp(name, "end", 3) == 0;
-    text_format(text, bare && strcmp(name, "and") != 0 ? "%s" : "'%s'", name);
-}
-
-/* "')' or ','", "an expression", ... */
-static Str expectation(Arena *arena, const char *const *expected, int n)
+/* "end of line, ')' or 'else'"; words of the language are quoted. */
+static Str join_choices(Arena *arena, const char *const *choices, int n)
 {
     Text text = text_new(arena);
+    for (int i = 0; i < n; i++) {
+        const char *name = choices[i];
+        bool is_notion = name[0] == '\'' || strncmp(name, "a ", 2) == 0 ||
+                         strncmp(name, "an ", 3) == 0 ||
+                         strncmp(name, "end ", 4) == 0;
+        if (i > 0)
+            text_append(&text, i + 1 == n ? STR(" or ") : STR(", "));
+        text_format(&text, is_notion ? "%s" : "'%s'", name);
+    }
+    return text_str(&text);
+}
+
+static Str expectation(Arena *arena, const char *const *expected, int n)
+{
+    const char *choices[EXPECTED_SHOWN_MAX + 1];
+    int shown = 0;
     bool statement = count_of(expected, n, statements, COUNT(statements)) > 6;
     bool beginning = count_of(expected, n, beginnings, COUNT(beginnings)) > 5;
     bool follower = count_of(expected, n, followers, COUNT(followers)) > 5;
     if (statement)
-        append_choice(&text, "a statement");
+        choices[shown++] = "a statement";
     else if (beginning)
-        append_choice(&text, "an expression");
-    int shown = 0;
+        choices[shown++] = "an expression";
     for (int i = 0; i < n && shown < EXPECTED_SHOWN_MAX; i++) {
         const char *name = expected[i];
         if ((statement && one_of(name, statements, COUNT(statements))) ||
@@ -74,12 +80,11 @@ static Str expectation(Arena *arena, const char *const *expected, int n)
             (follower && one_of(name, followers, COUNT(followers))) ||
             (statement && strcmp(name, "end of line") == 0))
             continue;
-        append_choice(&text, name);
-        shown++;
+        choices[shown++] = name;
     }
-    if (text.length == 0)
-        append_choice(&text, "end of line");
-    return text_str(&text);
+    if (shown == 0)
+        choices[shown++] = "end of line";
+    return join_choices(arena, choices, shown);
 }
 
 /* Index of the token at `location`. */
@@ -94,6 +99,27 @@ static int64_t token_at(const Parser *parser, Span location)
            parser->tokens->data[i].span.end > location.end)
         i--;
     return i;
+}
+
+static bool is_keyword(const Token *token)
+{
+    return token->kind >= TOKEN_MODEL && token->kind <= TOKEN_FALSE;
+}
+
+/* A reserved word that was meant as a name, at or before `token`. */
+static const Token *reserved_name(const Parser *parser, const Token *token,
+                                  const char *const *expected, int n)
+{
+    static const char *const name[] = {"a name"};
+    if (count_of(expected, n, name, 1) == 0)
+        return NULL;
+    if (is_keyword(token))
+        return token;
+    bool binds = token->kind == '=' || token->kind == ',' ||
+                 token->kind == ')' || token->kind == ':';
+    return binds && token > parser->tokens->data && is_keyword(token - 1)
+               ? token - 1
+               : NULL;
 }
 
 void syntax_error(Parser *parser, const char *const *expected, int n,
@@ -117,7 +143,14 @@ void syntax_error(Parser *parser, const char *const *expected, int n,
                  STR_ARG(span_text(parser->diagnostics, before->span)));
         return;
     }
-    diagnose(parser->diagnostics, token->span, syntax_unexpected,
-             STR_ARG(span_text(parser->diagnostics, token->span)),
-             STR_ARG(wanted));
+    Diagnostic *d = diagnose(
+        parser->diagnostics, token->span, syntax_unexpected,
+        STR_ARG(span_text(parser->diagnostics, token->span)), STR_ARG(wanted));
+    const Token *reserved = reserved_name(parser, token, expected, n);
+    if (reserved)
+        diagnostic_remedy(
+            parser->diagnostics, d,
+            "'%.*s' is a reserved word; as a name, choose "
+            "another",
+            STR_ARG(span_text(parser->diagnostics, reserved->span)));
 }
