@@ -234,6 +234,39 @@ static void large_sources_are_refused(void **state)
     assert_int_equal(diagnostics.list.data[0].id, DIAGNOSTIC_source_too_large);
 }
 
+/* Batch norm's group of samples, not the plan, says what may be split. */
+static void statistics_groups_limit_microbatches(void **state)
+{
+    (void)state;
+    const struct {
+        const char *samples;
+        int64_t n_microbatches;
+        bool legal;
+    } cases[] = {
+        {"2", 4, true},
+        {"4", 2, true},
+        {"4", 4, false},
+        {"8", 2, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        Str body =
+            str_format(&arena,
+                       "y = batchnorm(reshape(x, (8, 2, 1, 2)), samples = %s)\n"
+                       "loss = mean(y)",
+                       cases[i].samples);
+        Model model;
+        assert_true(lower_body(body.data, &model));
+        uint8_t *time;
+        bool legal =
+            rule_microbatch(model.graphs.train, cases[i].n_microbatches, &arena,
+                            &time, &diagnostics);
+        if (legal != cases[i].legal)
+            fail_msg("%s, %d: %s", cases[i].samples,
+                     (int)cases[i].n_microbatches,
+                     diagnostics_print(&diagnostics, &arena).data);
+    }
+}
+
 /* -- hostile texts ------------------------------------------------------------ */
 
 /* Repeats `piece` until the text has about `bytes`. */
@@ -338,6 +371,7 @@ int main(void)
         cmocka_unit_test_setup(names_come_from_bindings, begin),
         cmocka_unit_test_setup(random_streams_differ, begin),
         cmocka_unit_test_setup(large_sources_are_refused, begin),
+        cmocka_unit_test_setup(statistics_groups_limit_microbatches, begin),
         cmocka_unit_test_setup(hostile_texts_end, begin),
         cmocka_unit_test_setup(hostile_programs_end, begin),
         cmocka_unit_test_setup(equal_names_are_refused, begin),
