@@ -138,7 +138,7 @@ static Status load_variables(Job *job)
     if (job->step == 0)
         return status_ok();
     TRY(checkpoint_load(&job->checkpoints, job->step, scratch));
-    if (job->is_reporter)
+    if (job->is_reporter && is_training(o))
         printf("resumed from %s/step-%lld\n", o->checkpoint,
                (long long)job->step);
     return status_ok();
