@@ -81,7 +81,7 @@ static void accumulate_loss(float *loss, double sum,
 {
     const char *fault = getenv("DNNC_TEST_FAULT");
     if (fault && strcmp(fault, "nan") == 0 && context->step >= 5)
-        sum = NAN;
+        sum = (double)NAN;
     float mean = (float)(sum / (BATCH * TOKENS));
     *loss = context->coordinate[0] == 0 ? mean : *loss + mean;
 }
