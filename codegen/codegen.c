@@ -4,6 +4,7 @@
 #include "codegen/kernel.h"
 #include "codegen/module.h"
 #include "support/checked.h"
+#include "support/map.h"
 
 #include <assert.h>
 
@@ -77,9 +78,13 @@ static KernelCode *code_table(Arena *arena, const ProgramCode *code,
         for (int k = 0; k < SEGMENT_COUNT; k++)
             add_segment(arena, &program->stages.data[s],
                         &program->stages.data[s].segments[k], table);
-    for (int32_t i = 0; i < code->n_code; i++)
+    Map keys = {0};
+    for (int32_t i = 0; i < code->n_code; i++) {
         if (table[i].variants.count == 0)
             variant_add(arena, &table[i], 0);
+        table[i].shared = (int32_t)*map_insert(
+            arena, &keys, kernel_key(arena, &table[i]), i, NULL);
+    }
     return table;
 }
 

@@ -167,7 +167,8 @@ static LLVMValueRef normal_value(const Build *b, LLVMValueRef word0,
 }
 
 static LLVMValueRef random_value(Emitter *e, const RandomAttr *random,
-                                 LLVMValueRef high, LLVMValueRef low)
+                                 LLVMValueRef stream, LLVMValueRef high,
+                                 LLVMValueRef low)
 {
     const Build *b = &e->build;
     LLVMBasicBlockRef here = LLVMGetInsertBlock(b->builder);
@@ -183,7 +184,7 @@ static LLVMValueRef random_value(Emitter *e, const RandomAttr *random,
     LLVMValueRef counter[] = {
         low,
         high,
-        build_i32(b, random->stream),
+        stream,
         random->by_step ? LLVMBuildTrunc(b->builder, step, b->i32, "")
                         : build_i32(b, 0),
     };
@@ -200,7 +201,8 @@ LLVMValueRef map_value(Emitter *e, const Node *node, const LLVMValueRef *x)
     const Build *b = &e->build;
     const Graph *graph = e->body->graph;
     if (node->op == OP_RANDOM)
-        return random_value(e, &node->attr.random, x[0], x[1]);
+        return random_value(e, &node->attr.random,
+                            e->streams[node - graph->nodes.data], x[0], x[1]);
     if (node->op == OP_SELECT) {
         LLVMValueRef chosen = build_fcmp(b, LLVMRealUNE, x[0], build_f32(b, 0));
         return build_select(b, chosen, x[1], x[2]);

@@ -111,6 +111,7 @@ typedef struct Emitter {
     LLVMValueRef *buffers; /* pointers, in order of body->operands */
     LLVMValueRef result;   /* pointer */
     LLVMValueRef context;  /* pointer to KernelContext */
+    LLVMValueRef *streams; /* node -> i32, of random numbers */
     int32_t *operand_of;   /* node -> 1 + index into body->operands, or 0 */
     int32_t *uses;         /* node -> how many operands of the body name it */
     int32_t *work;  /* node -> operations of one element, computed anew */

@@ -111,9 +111,11 @@ static Arguments link_arguments(Arena *arena, const CodeObjects *objects,
                                 const JobLink *link, Str data, Str output)
 {
     Arguments arguments = {.arena = arena};
-    argument(&arguments, "cc", STR(""));
 #ifdef DNNC_JOB_SANITIZED
+    argument(&arguments, DNNC_JOB_SANITIZED, STR(""));
     argument(&arguments, "-fsanitize=address,undefined", STR(""));
+#else
+    argument(&arguments, "cc", STR(""));
 #endif
     argument(&arguments, "-o", output);
     argument(&arguments, "", data);

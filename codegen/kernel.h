@@ -13,12 +13,19 @@ typedef struct KernelCode {
     const KernelBody *body;
     const LogicalMesh *mesh;
     VECTOR(InPlace)
-    variants; /* distinct, as the program's instructions use
+    variants;       /* distinct, as the program's instructions use
                                  the kernel; at least one */
+    int32_t shared; /* the lowest code number whose body and variants are
+                       equal but for the streams of random numbers */
 } KernelCode;
 
+/* Equal for kernels that can share one body: all but the random streams. */
+Str kernel_key(Arena *arena, const KernelCode *code);
+
 /* Adds to the module a KernelFunction called `name` that runs the body, in
- * the variant that fits its buffers. */
+ * the variant that fits its buffers.  Kernels of one module with one `shared`
+ * have one body, which gets the streams as arguments: a model's layers differ
+ * in nothing else. */
 void kernel_emit(Arena scratch, const Build *build, const KernelCode *code,
                  const char *name);
 
