@@ -1,7 +1,7 @@
 /* Output gather: an `output` of the model, collected on the reporting rank.
  *
- * While a batch is evaluated each device keeps its blocks (take); afterwards
- * the owners send what is wanted (collect).  Sending in between could wait for a
+ * While a batch is evaluated each device keeps its blocks; afterwards the owners
+ * send what is wanted.  Sending in between could wait for a
  * reporter that is itself waiting for the pipeline.
  */
 #ifndef DNNC_RUNTIME_OUTPUT_GATHER_H
