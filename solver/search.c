@@ -181,6 +181,8 @@ static bool branch_part(Search *s, Network *net, int64_t work, double *open,
                         Arena networks, Arena scratch)
 {
     const ChoiceOptions *o = s->options;
+    if (o->work_limit > 0 && o->work_limit - s->work < work)
+        work = o->work_limit > s->work ? o->work_limit - s->work : 1;
     Branching b = {.cutoff = s->best_cost,
                    .unit = s->unit,
                    .work_limit = work,
@@ -277,6 +279,8 @@ static void run_epoch(Search *s, Arena networks, Arena scratch)
     dual_bake(&dual, s->core);
     if (s->best_cost == NEVER && !out_of_work(s))
         find_first(s, networks, scratch);
+    if (s->best_cost == NEVER && !out_of_work(s))
+        close_core(s, s->work, networks, scratch); /* is there any? */
     if (s->best_cost == NEVER || out_of_work(s))
         return;
     if (s->fresh_cost == NEVER || s->fresh_cost == s->best_cost) {
