@@ -61,15 +61,16 @@ static int32_t microbatch_counts(const GraphSet *set, int64_t asked,
 
 /* -- when nothing fits ----------------------------------------------------- */
 
-/* The whole cluster as one stage per block of the largest size that cuts the
- * layers evenly: what is left when nothing else fits. */
+/* An even cut whose stages' blocks together are the cluster; the largest block
+ * there is as one stage.  0: no block has the size. */
 static int32_t lean_cut(const SearchSpace *space, int32_t n_stages,
                         StageCut *cuts)
 {
     int64_t wanted = cluster_devices(space->mesh) / n_stages;
-    for (int32_t o = 0; o < space->n_options; o++) {
+    for (int32_t o = space->n_options - 1; o >= 0; o--) {
         const SubmeshOption *option = &space->options[o];
-        if (option->n_hosts * option->devices_per_host != wanted)
+        if (n_stages > 1 &&
+            option->n_hosts * option->devices_per_host != wanted)
             continue;
         for (int32_t s = 0; s < n_stages; s++)
             cuts[s] = (StageCut){s * space->n_layers / n_stages,
@@ -105,26 +106,22 @@ static void diagnose_leanest(const SearchSpace *space, int64_t n_microbatches,
     StageCut *cuts = arena_new(&arena, StageCut, space->n_layers);
     PlannedStage *stages = arena_new(&arena, PlannedStage, space->n_layers);
     int64_t least = INT64_MAX;
-    int32_t best = 0;
+    int32_t best = 1;
     for (int32_t n = 1;
          n <= space->n_layers && n <= cluster_devices(space->mesh); n *= 2) {
         if (lean_cut(space, n, cuts) == 0 ||
             !inter_place(space, n_microbatches, cuts, n, stages))
             continue;
         int64_t missing = missing_bytes(prices, stages, n, scratch);
-        if (missing > 0 && missing < least) {
+        if (missing < least) {
             least = missing;
             best = n;
         }
     }
-    if (best && inter_place(space, n_microbatches, cuts, 0, stages)) {
-        lean_cut(space, best, cuts);
-        inter_place(space, n_microbatches, cuts, best, stages);
-        plan_diagnose_memory(scratch, space, n_microbatches, stages, best,
-                             diagnostics);
-    }
-    if (!diagnostics_any(diagnostics))
-        diagnose(diagnostics, (Span){0}, plan_none);
+    lean_cut(space, best, cuts);
+    inter_place(space, n_microbatches, cuts, best, stages);
+    plan_diagnose_memory(scratch, space, n_microbatches, stages, best,
+                         diagnostics);
 }
 
 /* -- the search ------------------------------------------------------------ */

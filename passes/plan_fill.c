@@ -224,16 +224,23 @@ void plan_diagnose_memory(Arena scratch, const SearchSpace *space,
     StagePrices *prices = stage_prices_new(&known, space, n_microbatches);
     Plan names = {0};
     layer_describe(space->graph, &known, &names);
+    StageSolution worst = {0};
+    int64_t most = INT64_MIN;
+    int32_t at = 0;
     for (int32_t s = 0; s < n_stages; s++) {
-        Arena inner = scratch, arena = arena_split(&inner);
+        Arena inner = arena_split(&scratch);
         StageSolution solution = stage_price_solution(
-            prices, &stages[s].place, stages[s].shape, &arena, inner);
-        if (is_solved(&solution))
+            prices, &stages[s].place, stages[s].shape, &known, inner);
+        int64_t missing =
+            solution.least_peak_bytes -
+            stage_prices_shape(prices, &stages[s].place).memory_bytes;
+        if (missing <= most)
             continue;
-        diagnose_stage(
-            space, n_microbatches, n_stages, &stages[s], &solution,
-            stage_prices_shape(prices, &stages[s].place).memory_bytes, &names,
-            &known, diagnostics);
-        return;
+        most = missing;
+        worst = solution;
+        at = s;
     }
+    diagnose_stage(space, n_microbatches, n_stages, &stages[at], &worst,
+                   stage_prices_shape(prices, &stages[at].place).memory_bytes,
+                   &names, &known, diagnostics);
 }

@@ -239,13 +239,43 @@ static void uniform_shapes(void **state)
                 1 << 1); /* x: data */
     }
     assert_survives(&p);
-    static const char *const WRONG[] = {"data=0", "data=2,data=2", "depth=2",
-                                        "data",   "data=-1",       "tensor=x"};
-    for (size_t i = 0; i < sizeof WRONG / sizeof *WRONG; i++)
-        assert_false(uniform_parse(str_from(WRONG[i]), &p.diagnostics, &shape));
-    assert_true(uniform_parse(STR("data=3"), &p.diagnostics, &shape));
-    assert_false(plan_uniform(&arena, scratch, &p.model.graphs, &p.mesh, &shape,
-                              &(PlanOptions){0}, &p.diagnostics, &plan));
+}
+
+static bool try_uniform(Planned *p, const char *text)
+{
+    UniformShape shape;
+    Plan plan = {0};
+    p->diagnostics = diagnostics_new(&arena);
+    return uniform_parse(str_from(text), &p->diagnostics, &shape) &&
+           plan_uniform(&arena, scratch, &p->model.graphs, &p->mesh, &shape,
+                        &(PlanOptions){0}, &p->diagnostics, &plan);
+}
+
+static void uniform_shapes_that_are_not(void **state)
+{
+    (void)state;
+    Planned p;
+    const char *const settings[] = {"hidden=64", NULL};
+    assert_true(planned_read(&arena, scratch, "mlp.dnn", "clusters/local8.mesh",
+                             settings, &p));
+    static const struct {
+        const char *text;
+        DiagnosticId id;
+    } cases[] = {
+        {"data=0", DIAGNOSTIC_uniform_syntax},
+        {"data=2,data=2", DIAGNOSTIC_uniform_syntax},
+        {"depth=2", DIAGNOSTIC_uniform_syntax},
+        {"data", DIAGNOSTIC_uniform_syntax},
+        {"tensor=-1", DIAGNOSTIC_uniform_syntax},
+        {"data=3", DIAGNOSTIC_uniform_devices},
+        {"data=4,pipeline=3", DIAGNOSTIC_uniform_devices},
+        {"pipeline=8", DIAGNOSTIC_uniform_stages},
+        {"microbatch=7", DIAGNOSTIC_microbatches_divide},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_false(try_uniform(&p, cases[i].text));
+        assert_int_equal(p.diagnostics.list.data[0].id, cases[i].id);
+    }
 }
 
 /* -- what is not possible -------------------------------------------------- */
@@ -281,7 +311,6 @@ static void assert_rejected(const Planned *p, Str text, const char *old,
     assert_int_equal(d.list.data[0].span.source, source);
 }
 
-/* The first value of `key` in an object after `where`, replaced. */
 static void illegal_edits_are_named(void **state)
 {
     (void)state;
@@ -302,8 +331,76 @@ static void illegal_edits_are_named(void **state)
                     "\"linear.3.weight\": \"", DIAGNOSTIC_plan_node_elsewhere);
     assert_rejected(&p, text, "\"linear.0.weight\": \"",
                     "\"linear.0.weight\": \"x=q, ", DIAGNOSTIC_plan_strategy);
+    assert_rejected(&p, text, "        2,\n        5\n",
+                    "        2,\n        4\n", DIAGNOSTIC_plan_layers_left);
     assert_rejected(&p, text, "\"microbatches\": 4", "\"microbatches\": 7",
                     DIAGNOSTIC_microbatches_divide);
+}
+
+/* Every value of one key replaced. */
+static Str replace_all(Str text, const char *old, const char *new)
+{
+    Text result = text_new(&arena);
+    const char *from = text.data, *at;
+    while ((at = strstr(from, old)) != NULL) {
+        text_append(&result, (Str){from, at - from});
+        text_append(&result, str_from(new));
+        from = at + strlen(old);
+    }
+    text_append(&result, str_from(from));
+    return text_str(&result);
+}
+
+static DiagnosticId complaint_of(const Planned *p, const Mesh *mesh, Str text)
+{
+    Diagnostics d = diagnostics_new(&arena);
+    int32_t source = diagnostics_add_source(&d, STR("a.plan"), text);
+    Plan plan;
+    assert_true(plan_parse(&arena, source, &d, &plan));
+    assert_false(plan_check(&arena, scratch, &p->model.graphs, mesh, source,
+                            &(PlanOptions){0}, &d, &plan));
+    return d.list.data[0].id;
+}
+
+static void a_plan_whose_memory_is_not_there(void **state)
+{
+    (void)state;
+    Planned p = PLAN("mlp.dnn", "clusters/slow2x2.mesh", "hidden=1024",
+                     "layers=4", "batch=64");
+    Str text = plan_print(&arena, &p.plan);
+    Mesh small = p.mesh;
+    DeviceType device = p.mesh.device_types.data[0];
+    device.memory_bytes = p.plan.stages.data[0].memory.peak - 1;
+    small.device_types.data = &device;
+    assert_int_equal(complaint_of(&p, &small, text),
+                     DIAGNOSTIC_plan_stage_memory);
+}
+
+static void a_received_value_is_no_partial_sum(void **state)
+{
+    (void)state;
+    Planned p = PLAN("mlp.dnn", "clusters/slow2x2.mesh", "hidden=1024",
+                     "layers=4", "batch=64");
+    const Graph *train = p.model.graphs.train;
+    Str text = plan_print(&arena, &p.plan);
+    const PlanStage *stage = &p.plan.stages.data[1];
+    for (int64_t i = 0; i < stage->train.count; i++) {
+        const PlanChoice *choice = &stage->train.data[i];
+        const Node *node =
+            &train->nodes.data[*map_find(&train->paths, choice->path)];
+        if (node->op != OP_COPY ||
+            graph_operand(train, node, 0)->layer >= stage->first_layer)
+            continue;
+        Str old = str_format(&arena, "\"%.*s\": \"%.*s\"",
+                             STR_ARG(choice->path), STR_ARG(choice->text));
+        Str new = str_format(&arena, "\"%.*s\": \"x=partial(0)\"",
+                             STR_ARG(choice->path));
+        assert_int_equal(
+            complaint_of(&p, &p.mesh, replace_all(text, old.data, new.data)),
+            DIAGNOSTIC_plan_received);
+        return;
+    }
+    fail_msg("stage 1 receives nothing");
 }
 
 int main(void)
@@ -315,8 +412,11 @@ int main(void)
         cmocka_unit_test(prices_add_up_and_plans_survive_their_text),
         cmocka_unit_test(the_same_input_gives_the_same_plan),
         cmocka_unit_test(uniform_shapes),
+        cmocka_unit_test(uniform_shapes_that_are_not),
         cmocka_unit_test(a_model_that_fits_on_no_plan),
         cmocka_unit_test(illegal_edits_are_named),
+        cmocka_unit_test(a_plan_whose_memory_is_not_there),
+        cmocka_unit_test(a_received_value_is_no_partial_sum),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
