@@ -6,18 +6,30 @@
  * solved are solved, and the DP runs again.  When all stages of its plan are
  * solved the plan is optimal, and when its bound exceeds the best plan so far
  * there is none better.  So most stages are never solved.
+ *
+ * Under a limit on work the search starts from even pipelines of blocks within
+ * a host, takes the numbers of microbatches in the order in which those did
+ * best, and stops where the limit is reached; what is proved by then gives the
+ * lower bound.
  */
 #include "passes/inter.h"
 
 #include "support/checked.h"
 
 #include <math.h>
+#include <stddef.h>
+
+enum {
+    SEED_DEVICES_MIN = 8, /* smaller clusters are searched without seeds */
+    SEED_FILL_MAX = 8,    /* microbatches a stage of an even pipeline */
+};
 
 typedef struct Lookup {
     const SearchSpace *space;
     StagePrices *prices;
     int64_t n_microbatches;
     bool bounds_only; /* lower bounds of solved stages, too */
+    int64_t seed;     /* the best even pipeline's cost, STAGE_IMPOSSIBLE */
     int64_t n_solved;
 } Lookup;
 
@@ -135,11 +147,96 @@ static void keep_best(SearchResult *best, Lookup *lookup, const StagePlan *plan,
         best->stages[s] = stages[s];
 }
 
-static void search_count(SearchResult *best, Lookup *lookup, Arena *perm,
-                         Arena arena, Arena scratch)
+/* -- even pipelines -------------------------------------------------------- */
+
+static bool even_cut(const SearchSpace *space, int32_t option, StageCut *cuts,
+                     int32_t *n_stages)
+{
+    const SubmeshOption *of = &space->options[option];
+    int64_t count =
+        cluster_devices(space->mesh) / (of->n_hosts * of->devices_per_host);
+    *n_stages = (int32_t)count;
+    if (of->n_hosts > 1 || count < 2 || count > space->n_layers)
+        return false;
+    for (int32_t s = 0; s < count; s++)
+        cuts[s] =
+            (StageCut){(int32_t)(s * space->n_layers / count),
+                       (int32_t)((s + 1) * space->n_layers / count), option};
+    return true;
+}
+
+/* The objective of the stages as they are; STAGE_IMPOSSIBLE when one does not
+ * fit. */
+static int64_t cost_of(const Lookup *lookup, const PlannedStage *stages,
+                       int32_t n_stages)
+{
+    int64_t sum = 0, slowest = 0;
+    for (int32_t s = 0; s < n_stages; s++) {
+        const StageQuote *quote =
+            stage_price_known(lookup->prices, &stages[s].place);
+        if (quote->price == STAGE_IMPOSSIBLE)
+            return STAGE_IMPOSSIBLE;
+        sum += quote->price;
+        slowest = max_i64(slowest, quote->price);
+    }
+    return sum + (lookup->n_microbatches - 1) * slowest;
+}
+
+static void seed_count(SearchResult *best, Lookup *lookup, Arena *perm,
+                       Arena arena, Arena scratch)
+{
+    const SearchSpace *space = lookup->space;
+    StageCut *cuts = arena_new(&arena, StageCut, space->n_layers);
+    PlannedStage *stages = arena_new(&arena, PlannedStage, space->n_layers);
+    for (int32_t o = 0; o < space->n_options; o++) {
+        int32_t n;
+        if (!even_cut(space, o, cuts, &n) || lookup->n_microbatches < n ||
+            lookup->n_microbatches > (int64_t)SEED_FILL_MAX * n ||
+            !place_stages(lookup, cuts, n, stages))
+            continue;
+        solve_stages(lookup, stages, n, scratch);
+        StagePlan plan = {.cost = cost_of(lookup, stages, n), .n_stages = n};
+        lookup->seed = min_i64(lookup->seed, plan.cost);
+        if (plan.cost != STAGE_IMPOSSIBLE &&
+            (!best->found || is_less(plan.cost, lookup->n_microbatches,
+                                     best->cost, best->n_microbatches)))
+            keep_best(best, lookup, &plan, stages, perm);
+    }
+}
+
+/* Those that did best first; among equals the fewest microbatches. */
+static void order_counts(Lookup *lookups, int32_t n)
+{
+    for (int32_t i = 1; i < n; i++)
+        for (int32_t k = i; k > 0; k--) {
+            Lookup *pair = &lookups[k - 1];
+            if (!is_less(pair[1].seed, pair[1].n_microbatches, pair[0].seed,
+                         pair[0].n_microbatches) ||
+                pair[1].seed == STAGE_IMPOSSIBLE)
+                break;
+            Lookup swap = pair[0];
+            pair[0] = pair[1];
+            pair[1] = swap;
+        }
+}
+
+/* -- the search ------------------------------------------------------------ */
+
+static int64_t nodes_solved(const Lookup *lookups, int32_t n)
+{
+    int64_t nodes = 0;
+    for (int32_t i = 0; i < n; i++)
+        nodes += stage_prices_nodes(lookups[i].prices);
+    return nodes;
+}
+
+static void search_count(SearchResult *best, Lookup *lookup, int64_t nodes_left,
+                         Arena *perm, Arena arena, Arena scratch)
 {
     for (;;) {
         Arena round = arena;
+        if (best->found && stage_prices_nodes(lookup->prices) >= nodes_left)
+            return;
         StagePlan plan = run_dp(lookup, &round, scratch);
         if (!plan.feasible ||
             (best->found && !is_less(plan.cost, lookup->n_microbatches,
@@ -167,25 +264,46 @@ static double bound_of_count(Lookup *lookup, Arena arena, Arena scratch)
                          : (double)INFINITY;
 }
 
+static int32_t begin_counts(Lookup *lookups, const SearchSpace *space,
+                            const int64_t *microbatches, int32_t n_counts,
+                            Arena *known)
+{
+    int32_t n = 0;
+    for (int32_t i = 0; i < n_counts; i++) {
+        lookups[n] = (Lookup){
+            .space = space,
+            .prices = stage_prices_new(known, space, microbatches[i]),
+            .n_microbatches = microbatches[i],
+            .seed = STAGE_IMPOSSIBLE,
+        };
+        n += lookups[n].prices != NULL;
+    }
+    return n;
+}
+
 SearchResult inter_search(Arena *perm, Arena scratch, const SearchSpace *space,
                           const int64_t *microbatches, int32_t n_counts)
 {
     SearchResult best = {.bound_ticks = (double)INFINITY};
-    for (int32_t i = 0; i < n_counts && !best.too_large; i++) {
-        Arena inner = scratch, known = arena_split(&inner);
-        Lookup lookup = {
-            .space = space,
-            .prices = stage_prices_new(&known, space, microbatches[i]),
-            .n_microbatches = microbatches[i],
-        };
-        if (!lookup.prices)
-            continue;
-        Arena round = arena_split(&inner);
-        search_count(&best, &lookup, perm, round, inner);
-        best.stages_solved += lookup.n_solved;
-        best.bound_ticks =
-            fmin(best.bound_ticks, bound_of_count(&lookup, round, inner));
+    Arena known = arena_split(&scratch), round = arena_split(&scratch);
+    Lookup *lookups = arena_new(&known, Lookup, n_counts);
+    int32_t n = begin_counts(lookups, space, microbatches, n_counts, &known);
+    bool is_large = cluster_devices(space->mesh) > SEED_DEVICES_MIN;
+    for (int32_t i = 0; i < n && is_large && space->node_limit; i++)
+        seed_count(&best, &lookups[i], perm, round, scratch);
+    order_counts(lookups, n);
+    for (int32_t i = 0; i < n && !best.too_large; i++) {
+        int64_t others =
+            nodes_solved(lookups, n) - stage_prices_nodes(lookups[i].prices);
+        int64_t left =
+            space->node_limit ? space->node_limit - others : INT64_MAX;
+        search_count(&best, &lookups[i], left, perm, round, scratch);
+        best.too_large |= stage_prices_too_large(lookups[i].prices);
+        best.stages_solved += lookups[i].n_solved;
     }
+    for (int32_t i = 0; i < n && !best.too_large; i++)
+        best.bound_ticks =
+            fmin(best.bound_ticks, bound_of_count(&lookups[i], round, scratch));
     if (best.found)
         best.bound_ticks = fmin(
             best.bound_ticks, (double)best.cost / (double)best.n_microbatches);

@@ -19,6 +19,7 @@ static SearchSpace space_of(Arena *arena, const GraphSet *set, const Mesh *mesh,
         .n_options = submesh_options(mesh, arena, &submeshes),
         .memory_cut_bytes = options->memory_cut_bytes,
         .tick_nanoseconds = 1,
+        .node_limit = PLAN_NODE_LIMIT,
         .work_limit =
             options->work_limit ? options->work_limit : PLAN_WORK_LIMIT,
     };

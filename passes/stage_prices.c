@@ -31,6 +31,7 @@ struct StagePrices {
     StrategyTable **tables; /* [option][shape] */
     StageEntry *entries;    /* [class][option][before][after] */
     bool too_large;
+    int64_t n_nodes; /* of all networks solved */
 };
 
 /* -- bounds ---------------------------------------------------------------- */
@@ -82,6 +83,13 @@ static int64_t *layer_bounds(const StagePrices *p, Arena *arena)
     return bounds;
 }
 
+/* A scratch arena over the upper half of what is left, for one call. */
+static Arena arena_upper_half(const Arena *arena)
+{
+    Arena copy = *arena;
+    return arena_split(&copy);
+}
+
 /* -- the cache ------------------------------------------------------------- */
 
 StagePrices *stage_prices_new(Arena *arena, const SearchSpace *space,
@@ -100,9 +108,8 @@ StagePrices *stage_prices_new(Arena *arena, const SearchSpace *space,
     };
     if (!p->storage)
         return NULL;
-    Arena scratch = arena_split(arena);
     p->classes = stage_classes_of(space->graph, p->storage, space->n_layers,
-                                  arena, scratch);
+                                  arena, arena_upper_half(arena));
     p->layer_bound = layer_bounds(p, arena);
     p->tables = arena_new(arena, StrategyTable *,
                           space->n_options * LOGICAL_SHAPES_MAX);
@@ -218,6 +225,7 @@ static void solve_free(StagePrices *p, StageEntry *entry,
             intra_solve(&arena, inner, stage_prices_table(p, place->option, s),
                         &stage, p->space.work_limit);
         p->too_large |= solved.too_large;
+        p->n_nodes += solved.network.problem.n_nodes;
         FreeSolution *free = &entry->free[s];
         *free = (FreeSolution){solved.price, solved.lower_bound, NULL, 0};
         if (solved.too_large || (solved.status != CHOICE_OPTIMAL &&
@@ -249,6 +257,7 @@ static StageQuote quote_shape(StagePrices *p, const StageEntry *entry,
     StageSolution solved =
         stage_price_solution(p, place, shape, &arena, scratch);
     p->too_large |= solved.too_large;
+    p->n_nodes += solved.network.problem.n_nodes;
     quote.lower_bound = max_i64(solved.lower_bound, free->lower_bound);
     quote.price = solved.price;
     if (solved.status == CHOICE_OPTIMAL || solved.status == CHOICE_FEASIBLE)
@@ -284,6 +293,11 @@ const StageQuote *stage_price_solve(StagePrices *p, const StagePlace *place,
     *known = arena_new(p->arena, StageQuote, 1);
     **known = best;
     return *known;
+}
+
+int64_t stage_prices_nodes(const StagePrices *p)
+{
+    return p->n_nodes;
 }
 
 bool stage_prices_too_large(const StagePrices *p)

@@ -21,6 +21,9 @@ typedef struct SearchSpace {
     int64_t memory_cut_bytes; /* taken off every device's limit */
     int64_t tick_nanoseconds;
     int64_t work_limit; /* of one stage, solver/choice.h */
+    /* The search ends, with the best plan so far, when it has solved networks
+     * of so many nodes; 0: when nothing better is possible. */
+    int64_t node_limit;
 } SearchSpace;
 
 /* A stage in its place. */
@@ -52,6 +55,8 @@ const StageQuote *stage_price_known(const StagePrices *prices,
                                     const StagePlace *place);
 const StageQuote *stage_price_solve(StagePrices *prices,
                                     const StagePlace *place, Arena scratch);
+/* Nodes of all networks solved so far. */
+int64_t stage_prices_nodes(const StagePrices *prices);
 /* Some price was beyond the solver's range: take a coarser tick. */
 bool stage_prices_too_large(const StagePrices *prices);
 
