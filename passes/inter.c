@@ -21,7 +21,7 @@
 
 enum {
     SEED_DEVICES_MIN = 8, /* smaller clusters are searched without seeds */
-    SEED_FILL_MAX = 8,    /* microbatches a stage of an even pipeline */
+    SEED_FILL_MAX = 4,    /* microbatches a stage of an even pipeline */
 };
 
 typedef struct Lookup {
@@ -190,7 +190,7 @@ static void seed_count(SearchResult *best, Lookup *lookup, Arena *perm,
     PlannedStage *stages = arena_new(&arena, PlannedStage, space->n_layers);
     for (int32_t o = 0; o < space->n_options; o++) {
         int32_t n;
-        if (!even_cut(space, o, cuts, &n) || lookup->n_microbatches < n ||
+        if (!even_cut(space, o, cuts, &n) || lookup->n_microbatches <= 2 * n ||
             lookup->n_microbatches > (int64_t)SEED_FILL_MAX * n ||
             !place_stages(lookup, cuts, n, stages))
             continue;

@@ -8,10 +8,10 @@
 #include "ir/plan.h"
 #include "ir/training.h"
 
-#define PLAN_WORK_LIMIT INT64_C(20000000)
+#define PLAN_WORK_LIMIT INT64_C(5000000)
 /* Nodes of all choice networks that a search solves; small clusters and models
  * are proved optimal long before. */
-#define PLAN_NODE_LIMIT INT64_C(120000)
+#define PLAN_NODE_LIMIT INT64_C(30000)
 
 typedef struct PlanOptions {
     /* Taken off every device's memory: what the placed program of an earlier
