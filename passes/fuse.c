@@ -14,6 +14,8 @@ enum {
     /* Leaves room for the result, accumulation and workspace. */
     KERNEL_OPERANDS_MAX = INSTRUCTION_BUFFERS_MAX - 4,
     KERNEL_NODES_MAX = 256,
+    LIGHT_NONE = 0,
+    LIGHT_MAX = 6,
 };
 
 typedef struct Roots {
@@ -33,6 +35,7 @@ typedef struct Fuser {
     bool *repeated; /* inside a kernel it would be computed many times */
     bool *by_rows;  /* readers take its rows in order, each row once a pass */
     bool *trivial;
+    int32_t *light;   /* work of a cheap function of one value */
     Roots *readers;   /* by node: the kernels that read it */
     Roots *homes;     /* by node: the kernels that compute it */
     KernelSize *size; /* by root */
@@ -127,9 +130,37 @@ static bool is_trivial(const Fuser *f, const Node *node)
     return true;
 }
 
+/* Made by repeating a smaller value. */
+static bool is_widened(const Fuser *f, int32_t i)
+{
+    const Node *node = node_at(f, i);
+    return node->op == OP_BROADCAST && repeats(f, node);
+}
+
+/* What it takes to compute a cheap function of one value (and of smaller
+ * ones): reading that value and this many operations, LIGHT_NONE when it is no
+ * such function.  Storing it would cost more. */
+static int32_t light_work(const Fuser *f, const Node *node)
+{
+    int32_t sources = 0, work = 1;
+    if (!op_has(node->op, TRAIT_MAP) || op_info(node->op)->work_flops > 1)
+        return LIGHT_NONE;
+    for (int32_t k = 0; k < node->n_operands; k++) {
+        int32_t operand = node->operands[k].index;
+        bool again = k > 0 && operand == node->operands[0].index;
+        if (f->trivial[operand] || is_widened(f, operand) || again)
+            continue;
+        sources++;
+        if (f->light[operand] != LIGHT_NONE)
+            work += f->light[operand];
+    }
+    return sources <= 1 && work <= LIGHT_MAX ? work : LIGHT_NONE;
+}
+
 static bool may_be_copied(const Fuser *f, int32_t i)
 {
-    return f->trivial[i] || op_has(node_at(f, i)->op, TRAIT_INDEX);
+    return f->trivial[i] || f->light[i] != LIGHT_NONE ||
+           op_has(node_at(f, i)->op, TRAIT_INDEX);
 }
 
 /* -- contractions look through transposes ---------------------------------- */
@@ -272,14 +303,16 @@ static void move_in(Fuser *f, int32_t i)
     }
 }
 
-/* Index arithmetic that makes nothing smaller: another segment reads what it
- * is a view of rather than a stored copy. */
+/* Constants, index arithmetic that makes nothing smaller, and cheap functions
+ * of one value: another segment reads what it is made of rather than a stored
+ * copy. */
 static bool is_view(const Fuser *f, int32_t i)
 {
     const Node *node = node_at(f, i);
-    return op_has(node->op, TRAIT_INDEX) &&
-           shape_count(&node->type.shape) >=
-               shape_count(&graph_operand(f->graph, node, 0)->type.shape);
+    return f->trivial[i] || f->light[i] != LIGHT_NONE ||
+           (op_has(node->op, TRAIT_INDEX) &&
+            shape_count(&node->type.shape) >=
+                shape_count(&graph_operand(f->graph, node, 0)->type.shape));
 }
 
 static void read_operand(Fuser *f, int32_t reader, int32_t k, bool is_inside)
@@ -434,6 +467,7 @@ Fusion fuse(const LocalGraph *local, Arena *arena)
         .repeated = arena_new(arena, bool, count),
         .by_rows = arena_new(arena, bool, count),
         .trivial = arena_new(arena, bool, count),
+        .light = arena_new(arena, int32_t, count),
         .readers = arena_new(arena, Roots, count),
         .homes = arena_new(arena, Roots, count),
         .size = arena_new(arena, KernelSize, count),
@@ -441,6 +475,7 @@ Fusion fuse(const LocalGraph *local, Arena *arena)
     };
     for (int32_t i = 1; i < count; i++) {
         f.trivial[i] = is_trivial(&f, node_at(&f, i));
+        f.light[i] = light_work(&f, node_at(&f, i));
         f.by_rows[i] = true;
     }
     store_results(&f);

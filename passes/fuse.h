@@ -2,11 +2,11 @@
  *
  * A kernel has one stored result, its root.  A value that only one kernel
  * reads is computed inside it; what costs nothing (constants, index
- * arithmetic) is computed inside each of its readers.  Contractions are a
- * library's.  A reduction is stored, unless it folds rows (the last
- * dimensions) and its one kernel goes on row by row, as softmax and layer
- * normalization do: code generation runs it once a row, so nothing expensive
- * is computed twice.
+ * arithmetic) or little (a cheap function of one value) is computed inside
+ * each of its readers.  Contractions are a library's.  A reduction is stored,
+ * unless it folds rows (the last dimensions) and its one kernel goes on row by
+ * row, as softmax and layer normalization do: code generation runs it once a
+ * row, so nothing expensive is computed twice.
  */
 #ifndef DNNC_PASSES_FUSE_H
 #define DNNC_PASSES_FUSE_H
