@@ -98,13 +98,28 @@ static NodeId append_copy(Copies *c, NodeId of, NodeId reader, Region region,
 }
 
 /* What a layer reads of a value: its own base where there is to be one. */
+/* Where a layer gets a value of another layer: from the copy that arrived
+ * last, as long as that lies on the way; gradients go from later layers to
+ * earlier ones, all else from earlier to later. */
+static NodeId source_for(const Copies *c, NodeId value, NodeId reader)
+{
+    NodeId arrived = c->readers[value.index].arrived;
+    const Node *node = graph_node(c->from, reader);
+    if (!node_is(arrived))
+        return c->map[value.index];
+    int32_t at = graph_node(c->to, arrived)->layer;
+    bool on_the_way =
+        node->region == REGION_FORWARD ? at <= node->layer : at >= node->layer;
+    return on_the_way ? arrived : c->map[value.index];
+}
+
 static NodeId base_for(Copies *c, NodeId value, NodeId reader, Readers *readers)
 {
     if (node_is(readers->base))
         return readers->base;
     const Node *node = graph_node(c->from, value);
     ReadersList *of = &c->readers[value.index];
-    NodeId last = node_is(of->arrived) ? of->arrived : c->map[value.index];
+    NodeId last = source_for(c, value, reader);
     readers->base = c->map[value.index];
     if (readers->layer != node->layer) {
         Region region = graph_node(c->from, reader)->region;
