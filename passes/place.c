@@ -209,48 +209,58 @@ static bool instruction_touches(const Instruction *in, int32_t buffer)
     return false;
 }
 
-/* The first and last position of each segment at which a buffer is touched. */
+/* The instructions of forward and backward that touch a buffer. */
 typedef struct Touches {
-    int32_t first[SEGMENT_COUNT], last[SEGMENT_COUNT]; /* first > last: none */
+    VECTOR(int32_t) at[SEGMENT_COUNT];
+    bool is_input; /* filled when a microbatch's forward begins */
 } Touches;
 
-static Touches touches_of(const Placer *p, int32_t buffer)
+static Touches touches_of(const Placer *p, int32_t buffer, Arena *arena)
 {
-    Touches t;
-    for (int s = 0; s < SEGMENT_COUNT; s++) {
+    Touches t = {0};
+    for (int s = SEGMENT_FORWARD; s <= SEGMENT_BACKWARD; s++) {
         const Segment *segment = &p->stage->segments[s];
-        t.first[s] = INT32_MAX;
-        t.last[s] = -1;
         for (int32_t i = 0; i < segment->instructions.count; i++)
-            if (instruction_touches(&segment->instructions.data[i], buffer)) {
-                t.first[s] = t.first[s] == INT32_MAX ? i : t.first[s];
-                t.last[s] = i;
-            }
+            if (instruction_touches(&segment->instructions.data[i], buffer))
+                *vector_push(arena, &t.at[s]) = i;
     }
     for (int64_t i = 0; i < p->stage->inputs.count; i++)
-        if (p->stage->inputs.data[i].buffer == buffer)
-            t.first[SEGMENT_FORWARD] = 0;
+        t.is_input |= p->stage->inputs.data[i].buffer == buffer;
     return t;
 }
 
-/* The most microbatches whose value of the buffer is alive at once. */
-static int64_t slots_of(const Placer *p, int32_t buffer)
+static bool task_touches(const Touches *touches, const Task *task)
 {
-    Touches touches = touches_of(p, buffer);
+    if (touches->is_input && task->segment == SEGMENT_FORWARD)
+        return true;
+    for (int64_t i = 0; i < touches->at[task->segment].count; i++) {
+        int32_t at = touches->at[task->segment].data[i];
+        if (at >= task->first && at < task->end)
+            return true;
+    }
+    return false;
+}
+
+/* The most microbatches whose value of the buffer is alive at once: from the
+ * first task that touches it to the last. */
+static int64_t slots_of(const Placer *p, int32_t buffer, Arena scratch)
+{
     const ProgramStage *stage = p->stage;
+    Touches touches = touches_of(p, buffer, &scratch);
+    int64_t *last =
+        arena_new(&scratch, int64_t, p->program->n_microbatches + 1);
+    for (int64_t t = 0; t < stage->schedule.count; t++)
+        if (task_touches(&touches, &stage->schedule.data[t]))
+            last[stage->schedule.data[t].microbatch] = t;
     int64_t begun = 0, ended = 0, most = 1;
     for (int64_t t = 0; t < stage->schedule.count; t++) {
         const Task *task = &stage->schedule.data[t];
-        int32_t first = touches.first[task->segment],
-                last = touches.last[task->segment];
-        if (first < task->end && last >= task->first)
-            begun = max_i64(begun, task->microbatch + 1);
+        if (!task_touches(&touches, task))
+            continue;
+        begun = max_i64(begun, task->microbatch + 1);
         most = max_i64(most, begun - ended);
-        SegmentKind final = touches.last[SEGMENT_BACKWARD] >= 0
-                                ? SEGMENT_BACKWARD
-                                : SEGMENT_FORWARD;
-        if (task->segment == final && last >= task->first && last < task->end)
-            ended = max_i64(ended, task->microbatch + 1);
+        while (ended < begun && last[ended] <= t)
+            ended++;
     }
     return most;
 }
@@ -265,7 +275,7 @@ static void classify(Placer *p, int32_t b)
         return;
     if (in_loop && !life->accumulates &&
         (life->segments == loop || life->crosses))
-        buffer->slots = slots_of(p, b);
+        buffer->slots = slots_of(p, b, *p->arena);
     if (buffer->class == BUFFER_INPUT)
         return;
     bool one_segment = (life->segments & (life->segments - 1)) == 0;
