@@ -1,0 +1,183 @@
+/* Golden tests of what follows a plan: local graphs, kernels, instructions.
+ *
+ *     test_listings [--bless] FILE...
+ *
+ * A file is
+ *
+ *     # the idea
+ *     plan stages=1 devices=2 microbatches=2
+ *     choose logits.dot x=y
+ *     <a model>
+ *     ----
+ *     <every stage's local train graph, its kernels, and the program>
+ *
+ * Stages have even shares of the layers and one device axis, x; nodes that no
+ * line chooses for are replicated.  So no planner has a part in this.
+ *
+ * `--bless` rewrites the expected part; a person reads the difference. */
+#include "frontend/frontend.h"
+#include "ir/graph_text.h"
+#include "passes/fuse.h"
+#include "passes/layer.h"
+#include "passes/partition.h"
+#include "passes/pass.h"
+#include "passes/program_build.h"
+#include "support/file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Equal devices on one host. */
+static Mesh host_of(int64_t devices, Arena *arena)
+{
+    Mesh mesh = {.name = STR("host")};
+    Link link = {1e-6, 1e10};
+    DeviceType *type = vector_push(arena, &mesh.device_types);
+    *type = (DeviceType){.name = STR("device"),
+                         .target = STR("native"),
+                         .memory_bytes = (int64_t)1 << 30,
+                         .memory_bandwidth_bytes_per_second = 1e9};
+    type->flops[DTYPE_F32] = type->flops[DTYPE_I32] = 1e7;
+    *vector_push(arena, &mesh.groups) = (HostGroup){.name = STR("hosts"),
+                                                    .n_hosts = 1,
+                                                    .devices_per_host = devices,
+                                                    .inner = link,
+                                                    .outer = link};
+    mesh.between = link;
+    return mesh;
+}
+
+/* The number after `word` in `text`. */
+static int64_t number_after(Str text, const char *word)
+{
+    const char *at = strstr(text.data, word);
+    return at ? atoll(at + strlen(word)) : 1;
+}
+
+/* What a `choose` line says about the node, else replicated. */
+static Strategy chosen(Str given, const Graph *graph, NodeId id,
+                       const LogicalMesh *mesh, Arena *arena)
+{
+    Rule rule = rule_of(graph, id);
+    Strategy strategy = {{0}};
+    Str line = str_format(arena, "\nchoose %.*s ",
+                          STR_ARG(graph_node(graph, id)->path));
+    const char *at = strstr(given.data, line.data);
+    if (at) {
+        at += line.length;
+        Str text = {at, (int64_t)strcspn(at, "\n")};
+        if (!strategy_parse(text, mesh, &rule, &strategy))
+            printf("no strategy: %.*s\n", STR_ARG(text));
+    }
+    return strategy;
+}
+
+static Plan plan_of(Str given, const GraphSet *set, Mesh *mesh, Arena *arena)
+{
+    Plan plan = {.model_name = set->train->name};
+    int32_t stages = (int32_t)number_after(given, "stages=");
+    int64_t devices = number_after(given, "devices=");
+    int32_t layers = layer_count(set->train);
+    plan.n_microbatches = number_after(given, "microbatches=");
+    *mesh = host_of(stages * devices, arena);
+    for (int32_t s = 0; s < stages; s++) {
+        PlanStage *stage = vector_push(arena, &plan.stages);
+        stage->first_layer = s * layers / stages;
+        stage->end_layer = (s + 1) * layers / stages;
+        stage->submesh = (Submesh){
+            .device = s * devices, .n_hosts = 1, .devices_per_host = devices};
+        stage->mesh = mesh_logical(mesh, &stage->submesh, plan.n_microbatches,
+                                   1, &devices);
+        for (int32_t i = 1; i < set->train->nodes.count; i++)
+            *vector_push(arena, &stage->train) =
+                (PlanChoice){.path = graph_node(set->train, (NodeId){i})->path,
+                             .strategy = chosen(given, set->train, (NodeId){i},
+                                                &stage->mesh, arena)};
+    }
+    return plan;
+}
+
+static void describe(const GraphSet *set, const Plan *plan, const Mesh *mesh,
+                     Text *text, Arena *arena)
+{
+    Program tables = {0}, program;
+    ProgramCode code;
+    ProgramExcess excess;
+    StagePartition *stages = partition(set, plan, arena, &tables);
+    for (int64_t s = 0; s < plan->stages.count; s++) {
+        const LocalGraph *local = &stages[s].train;
+        text_format(text, "== local graph of stage %lld\n", (long long)s);
+        text_append(text, graph_print(arena, local->graph));
+        text_format(text, "== kernels of stage %lld\n", (long long)s);
+        Fusion fusion = fuse(local, arena);
+        text_append(text, fusion_print(local, &fusion, arena));
+    }
+    Str fault = program_build(set, plan, mesh, arena, &program, &code, &excess);
+    text_append(text, STR("== program\n"));
+    text_append(text, fault);
+    text_append(text, program_print(arena, &program));
+}
+
+static Str answer(Str given, Arena *arena, Arena scratch)
+{
+    Diagnostics d = diagnostics_new(arena);
+    Text text = text_new(arena);
+    const char *begin = strstr(given.data, "\nmodel ");
+    if (!begin)
+        return STR("no model\n");
+    Str model_text = str_copy(
+        arena, (Str){begin + 1, given.data + given.length - begin - 1});
+    int32_t source = diagnostics_add_source(&d, STR("model"), model_text);
+    Model model;
+    if (!frontend_model(arena, source, NULL, 0, &d, &model))
+        return diagnostics_print(&d, arena);
+    PassOptions passes = {.training = &model.training,
+                          .n_layers = (int32_t)number_after(given, "stages="),
+                          .diagnostics = &d};
+    if (!pass_run_all(&model.graphs, &passes, arena, scratch))
+        return diagnostics_print(&d, arena);
+    Mesh mesh;
+    Plan plan = plan_of(given, &model.graphs, &mesh, arena);
+    describe(&model.graphs, &plan, &mesh, &text, arena);
+    return text_str(&text);
+}
+
+static bool run_file(const char *path, bool bless, Arena arena, Arena scratch)
+{
+    static const char SEPARATOR[] = "----\n";
+    Str file;
+    Status status = file_read(&arena, path, &file);
+    if (status_failed(&status)) {
+        fprintf(stderr, "%s\n", status.message);
+        return false;
+    }
+    const char *cut = strstr(file.data, SEPARATOR);
+    int64_t length = cut ? cut - file.data : file.length;
+    Str given = str_copy(&arena, (Str){file.data, length});
+    Str expected = cut ? str_from(cut + strlen(SEPARATOR)) : STR("");
+    Str actual = answer(given, &arena, scratch);
+    if (str_equal(expected, actual))
+        return true;
+    printf("%s: another program\n-- actual\n%.*s", path, STR_ARG(actual));
+    if (bless) {
+        Str text = str_format(&arena, "%.*s%s%.*s", STR_ARG(given), SEPARATOR,
+                              STR_ARG(actual));
+        status = file_write(path, text, false);
+        return !status_failed(&status);
+    }
+    return false;
+}
+
+int main(int argc, char **argv)
+{
+    ArenaMemory memory;
+    Arena arena = arena_reserve(&memory, (int64_t)1 << 32, NULL);
+    Arena scratch = arena_split(&arena);
+    bool bless = argc > 1 && strcmp(argv[1], "--bless") == 0;
+    bool passed = argc > 1 + bless;
+    for (int i = 1 + bless; i < argc; i++)
+        passed &= run_file(argv[i], bless, arena, scratch);
+    arena_release(&memory);
+    return passed ? EXIT_SUCCESS : EXIT_FAILURE;
+}
