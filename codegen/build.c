@@ -73,7 +73,7 @@ LLVMValueRef build_fdiv(const Build *b, LLVMValueRef x, LLVMValueRef y)
 LLVMValueRef build_fma(const Build *b, LLVMValueRef x, LLVMValueRef y,
                        LLVMValueRef z)
 {
-    return build_intrinsic(b, "llvm.fma", (LLVMValueRef[]){x, y, z}, 3);
+    return build_intrinsic(b, "llvm.fmuladd", (LLVMValueRef[]){x, y, z}, 3);
 }
 
 LLVMValueRef build_reassociable_add(const Build *b, LLVMValueRef x,

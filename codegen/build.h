@@ -31,7 +31,7 @@ LLVMValueRef build_fadd(const Build *b, LLVMValueRef x, LLVMValueRef y);
 LLVMValueRef build_fsub(const Build *b, LLVMValueRef x, LLVMValueRef y);
 LLVMValueRef build_fmul(const Build *b, LLVMValueRef x, LLVMValueRef y);
 LLVMValueRef build_fdiv(const Build *b, LLVMValueRef x, LLVMValueRef y);
-/* x * y + z in one rounding. */
+/* x * y + z, in one rounding where the target has an instruction for it. */
 LLVMValueRef build_fma(const Build *b, LLVMValueRef x, LLVMValueRef y,
                        LLVMValueRef z);
 /* An addition whose order among its like is free. */
