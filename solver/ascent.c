@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-enum { AVERAGED_PASSES = 33 };
+/* What one pass weighs in the average: about the last 33 count. */
+#define PASS_WEIGHT 0.03
 
 Ascent ascent_new(Arena *arena, int32_t n_rows)
 {
@@ -22,7 +23,7 @@ void ascent_start(Ascent *a, double eager, int passes)
 void ascent_pass(Ascent *a, Dual *dual, bool increasing)
 {
     int32_t n = dual->net->n_rows;
-    double weight = a->primed ? 1.0 / AVERAGED_PASSES : 1;
+    double weight = a->primed ? PASS_WEIGHT : 1;
     dual_pass(dual, increasing);
     network_usage(dual->net, dual->decoded, a->usage);
     for (int32_t r = 0; r < n; r++)

@@ -76,7 +76,7 @@ static Str write_certificate(Arena *arena, const ChoiceProblem *p,
         if (!(dual->price[r] > 0))
             continue;
         text_format(&text, "%s[%" PRId64 ",%" PRId64 "]", comma, net->time[r],
-                    (int64_t)(dual->price[r] * PRICE_DENOMINATOR));
+                    (int64_t)(dual->price[r] * (double)PRICE_DENOMINATOR));
         comma = ",";
     }
     text_format(&text, "],\n\"edges\": [");
