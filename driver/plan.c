@@ -3,8 +3,28 @@
 #include "driver/report.h"
 #include "support/file.h"
 
-static Status show(Session *session, const Compilation *c, const char *output,
-                   bool json)
+/* The two commands that come after this one, ready to be pasted. */
+static void print_next(const Request *request, const Compilation *c,
+                       const char *output)
+{
+    const Plan *plan = &c->plan;
+    printf("next: dnnc compile");
+    if (output || request->plan) {
+        printf(" --plan %s", output ? output : request->plan);
+    } else {
+        printf(" %s --mesh %s", request->model, request->mesh);
+        for (int64_t i = 0; i < request->settings.count; i++)
+            printf(" --set %s", request->settings.data[i]);
+        if (request->uniform)
+            printf(" --uniform %s", request->uniform);
+    }
+    printf(" -o %.*s\n", STR_ARG(plan->model_name));
+    printf("      dnnc run ./%.*s -n %lld -- --data FILE\n",
+           STR_ARG(plan->model_name), (long long)c->program.n_ranks);
+}
+
+static Status show(Session *session, const Request *request,
+                   const Compilation *c, const char *output, bool json)
 {
     const Graph *train = c->model.graphs.train;
     Str text = json ? report_plan_json(&session->perm, session->scratch, train,
@@ -12,13 +32,10 @@ static Status show(Session *session, const Compilation *c, const char *output,
                     : report_plan(&session->perm, session->scratch, train,
                                   &c->mesh, &c->plan);
     fwrite(text.data, 1, (size_t)text.length, stdout);
-    if (!output)
-        return status_ok();
-    TRY(file_write(output, plan_print(&session->perm, &c->plan), false));
+    if (output)
+        TRY(file_write(output, plan_print(&session->perm, &c->plan), false));
     if (!json)
-        printf("\nwrote %s: edit it, compile it with `dnnc compile --plan %s "
-               "-o JOB`\n",
-               output, output);
+        print_next(request, c, output);
     return status_ok();
 }
 
@@ -47,6 +64,6 @@ int command_plan(Session *session, int argc, char **argv)
     Compilation *compilation = arena_new(&session->perm, Compilation, 1);
     status = compile_plan(session, &request, compilation);
     if (!status_failed(&status) && !diagnostics_any(&session->diagnostics))
-        status = show(session, compilation, output, json);
+        status = show(session, &request, compilation, output, json);
     return command_finish(session, status);
 }

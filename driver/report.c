@@ -277,12 +277,11 @@ static void report_memory(Report *r, const PlanStage *stage)
                 percent((double)m->peak, (double)limit));
 }
 
-/* -- what next ------------------------------------------------------------- */
+/* -- what is left over ---------------------------------------------------- */
 
-static void report_next(Report *r)
+static void report_idle(Report *r)
 {
     const Plan *plan = r->plan;
-    int64_t used = cluster_devices(r->mesh) - plan->idle_ranks.count;
     text_append(&r->text, STR("\n"));
     if (plan->idle_ranks.count) {
         text_append(&r->text, STR("idle devices:"));
@@ -291,13 +290,6 @@ static void report_next(Report *r)
         text_append(&r->text,
                     plan->idle_ranks.count > 16 ? STR(" ...\n") : STR("\n"));
     }
-    if (plan->model_path.length && plan->mesh_path.length)
-        text_format(&r->text,
-                    "next: dnnc compile %.*s --mesh %.*s -o %.*s\n"
-                    "      dnnc run ./%.*s -n %lld -- --data FILE\n",
-                    STR_ARG(plan->model_path), STR_ARG(plan->mesh_path),
-                    STR_ARG(plan->model_name), STR_ARG(plan->model_name),
-                    (long long)used);
 }
 
 Str report_plan(Arena *arena, Arena scratch, const Graph *train,
@@ -321,6 +313,6 @@ Str report_plan(Arena *arena, Arena scratch, const Graph *train,
         report_traffic(&r, s);
         report_memory(&r, &plan->stages.data[s]);
     }
-    report_next(&r);
+    report_idle(&r);
     return text_str(&r.text);
 }
