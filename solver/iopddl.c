@@ -39,7 +39,8 @@ static void grow_piece(Reader *r, int64_t n)
 {
     int64_t size = max_i64(PIECE_ITEMS, 4 * n);
     int64_t *piece = arena_new(r->arena, int64_t, size);
-    memcpy(piece, r->piece + r->used - n, sizeof(int64_t) * (size_t)n);
+    if (n > 0)
+        memcpy(piece, r->piece + r->used - n, sizeof(int64_t) * (size_t)n);
     r->piece = piece;
     r->used = n;
     r->size = size;

@@ -121,7 +121,7 @@ static void text_goes_both_ways(void **state)
         Sharding in = {{(uint8_t)(number & 7), (uint8_t)(number >> 3 & 7)},
                        (uint8_t)(number >> 6),
                        0};
-        in.operator= in.partial ? (uint8_t)(number % 3) : 0;
+        in.operator= (uint8_t)(in.partial ? number % 3 : 0);
         Sharding out;
         Str text = sharding_print(&arena, &mesh, 2, &in);
         assert_true(sharding_parse(text, &mesh, 2, &out));
