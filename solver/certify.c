@@ -45,17 +45,18 @@ static void raise_bound(Ascent *ascent, Dual *dual, double target,
     }
 }
 
-/* The messages of one end, by the problem's choices; null where arc
- * consistency removed the choice. */
+/* The messages of one end times `factor`, by the problem's choices; null where
+ * arc consistency removed the choice. */
 static void write_messages(Text *text, const NetworkNode *n, int32_t n_choices,
-                           const double *message)
+                           const double *message, double factor)
 {
     int32_t at = 0;
     text_format(text, "[");
     for (int32_t i = 0; i < n_choices; i++) {
         const char *comma = i ? "," : "";
         if (at < n->n_choices && n->label[at] == i)
-            text_format(text, "%s%" PRId64, comma, (int64_t)message[at++]);
+            text_format(text, "%s%" PRId64, comma,
+                        (int64_t)(message[at++] * factor));
         else
             text_format(text, "%snull", comma);
     }
@@ -66,17 +67,19 @@ static Str write_certificate(Arena *arena, const ChoiceProblem *p,
                              const Dual *dual, double scale, int64_t bound)
 {
     const Network *net = dual->net;
+    double factor = larger(1, 1 / scale);
     Text text = text_new(arena);
     text_format(&text,
                 "{\"bound\": %" PRId64 ", \"denominator\": %" PRId64
                 ", \"price_denominator\": %d,\n\"prices\": [",
-                bound, (int64_t)scale, PRICE_DENOMINATOR);
+                bound, (int64_t)larger(1, scale), PRICE_DENOMINATOR);
     const char *comma = "";
     for (int32_t r = 0; r < net->n_rows; r++) {
         if (!(dual->price[r] > 0))
             continue;
-        text_format(&text, "%s[%" PRId64 ",%" PRId64 "]", comma, net->time[r],
-                    (int64_t)(dual->price[r] * (double)PRICE_DENOMINATOR));
+        text_format(
+            &text, "%s[%" PRId64 ",%" PRId64 "]", comma, net->time[r],
+            (int64_t)(dual->price[r] * (double)PRICE_DENOMINATOR * factor));
         comma = ",";
     }
     text_format(&text, "],\n\"edges\": [");
@@ -85,10 +88,10 @@ static Str write_certificate(Arena *arena, const ChoiceProblem *p,
         text_format(&text, "%s[%" PRId32 ",%" PRId32 ",", k ? ",\n" : "", e->a,
                     e->b);
         write_messages(&text, &net->nodes[e->a], p->nodes[e->a].n_choices,
-                       e->message_a);
+                       e->message_a, factor);
         text_format(&text, ",");
         write_messages(&text, &net->nodes[e->b], p->nodes[e->b].n_choices,
-                       e->message_b);
+                       e->message_b, factor);
         text_format(&text, "]");
     }
     text_format(&text, "]}\n");

@@ -5,19 +5,21 @@
 
 #include <stdlib.h>
 
-/* Adds the largest magnitude of a table to *sum; false when beyond limits. */
-static bool add_largest(const int64_t *cost, int64_t n, int64_t *sum)
+/* Adds the largest magnitude of a table to *sum, forbidden entries aside;
+ * false when the sum is beyond `limit`. */
+static bool add_largest(const int64_t *table, int64_t n, int64_t limit,
+                        int64_t *sum)
 {
     int64_t most = 0;
     for (int64_t i = 0; i < n; i++) {
-        if (cost[i] >= CHOICE_FORBIDDEN)
+        if (table[i] >= CHOICE_FORBIDDEN)
             continue;
-        if (cost[i] < -CHOICE_MAGNITUDE_MAX || cost[i] > CHOICE_MAGNITUDE_MAX)
+        if (table[i] < -limit)
             return false;
-        most = max_i64(most, cost[i] < 0 ? -cost[i] : cost[i]);
+        most = max_i64(most, table[i] < 0 ? -table[i] : table[i]);
     }
     *sum += most;
-    return *sum <= CHOICE_MAGNITUDE_MAX;
+    return *sum <= limit;
 }
 
 static const char *check_node(const ChoiceNode *n, int64_t *costs,
@@ -25,14 +27,15 @@ static const char *check_node(const ChoiceNode *n, int64_t *costs,
 {
     if (n->n_choices < 1)
         return "a node without choices";
-    if (!add_largest(n->cost, n->n_choices, costs))
-        return "costs whose sum exceeds 10^15";
+    if (!add_largest(n->cost, n->n_choices, CHOICE_COST_MAX, costs))
+        return "costs whose sum exceeds 4 * 10^18";
     for (int32_t k = 0; k < n->n_intervals; k++)
         for (int32_t i = 0; i < n->n_choices; i++)
             if (n->intervals[k].usage[i] < 0)
                 return "a negative usage";
     for (int32_t k = 0; k < n->n_intervals; k++)
-        if (!add_largest(n->intervals[k].usage, n->n_choices, usages))
+        if (!add_largest(n->intervals[k].usage, n->n_choices,
+                         CHOICE_MAGNITUDE_MAX, usages))
             return "usages whose sum exceeds 10^15";
     return NULL;
 }
@@ -53,8 +56,8 @@ const char *choice_check(const ChoiceProblem *p)
         if (!add_largest(edge->cost,
                          (int64_t)p->nodes[edge->a].n_choices *
                              p->nodes[edge->b].n_choices,
-                         &costs))
-            return "costs whose sum exceeds 10^15";
+                         CHOICE_COST_MAX, &costs))
+            return "costs whose sum exceeds 4 * 10^18";
     }
     return NULL;
 }

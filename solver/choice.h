@@ -22,8 +22,10 @@
 
 /* A cost of at least this says "never": the choice or pair is left out. */
 #define CHOICE_FORBIDDEN INT64_C(100000000000000000) /* 10^17 */
-/* Every other cost and every usage is at most this in magnitude, and so are
- * the cost and the peak usage of any sensible assignment. */
+/* Costs add up to at most this: those of all nodes and edges, each at its
+ * largest that is not forbidden. */
+#define CHOICE_COST_MAX INT64_C(4000000000000000000) /* 4 * 10^18 */
+/* The same for the usages of all intervals. */
 #define CHOICE_MAGNITUDE_MAX INT64_C(1000000000000000) /* 10^15 */
 
 /* What a node uses while `begin <= t < end`. */
@@ -79,7 +81,8 @@ typedef struct ChoiceOptions {
 
 typedef enum ChoiceStatus {
     CHOICE_OPTIMAL,       /* `choice` is feasible and nothing is cheaper */
-    CHOICE_FEASIBLE,      /* `choice` is feasible; stopped before the proof */
+    CHOICE_FEASIBLE,      /* `choice` is feasible; no proof, or (numbers too
+                             wide for exact arithmetic) none down to 1 */
     CHOICE_INFEASIBLE,    /* proved: no assignment respects the limit */
     CHOICE_FORBIDDEN_ALL, /* proved: every assignment has a forbidden pair */
     CHOICE_UNKNOWN,       /* stopped with none found and none excluded */

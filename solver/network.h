@@ -128,7 +128,8 @@ void network_queue_edge(Network *net, int32_t edge);
 /* limit - usage taken off, per row, as a new array. */
 double *network_room(const Network *net, Arena *arena);
 
-/* The scaled network of a problem; `scale` receives the power of two. */
+/* The scaled network of a problem; `scale` receives the power of two by which
+ * costs were multiplied. Below 1 they were rounded down. */
 Network network_from_problem(Arena *arena, Arena scratch,
                              const ChoiceProblem *problem, double *scale);
 /* The live nodes alone, renumbered in order: name[i] is node i's number in

@@ -3,6 +3,8 @@
  * Between two neighbouring begin or end times nothing changes, so one row
  * stands for each such run.  The scale is the largest power of two (at most
  * 2^24) that keeps the sum of all largest costs below 2^51: room for prices.
+ * Where that is below 1, costs are rounded down: a bound stays a bound, and
+ * only the last few digits of a proof are lost.
  */
 #include "solver/network.h"
 
@@ -65,14 +67,20 @@ static double choose_scale(const ChoiceProblem *p)
                            p->nodes[p->edges[e].b].n_choices);
     while (scale < 0x1p24 && sum * scale * 2 < 0x1p51)
         scale *= 2;
+    while (sum * scale >= 0x1p51)
+        scale /= 2;
     return scale;
 }
 
 static void scale_costs(const int64_t *cost, int64_t n, double scale,
                         double *out)
 {
+    int shift = scale < 1 ? -ilogb(scale) : 0;
+    double factor = larger(1, scale);
     for (int64_t i = 0; i < n; i++)
-        out[i] = cost[i] >= CHOICE_FORBIDDEN ? NEVER : (double)cost[i] * scale;
+        out[i] = cost[i] >= CHOICE_FORBIDDEN
+                     ? NEVER
+                     : (double)(cost[i] >> shift) * factor;
 }
 
 /* A node's costs; a self edge's diagonal belongs to them. */

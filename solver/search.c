@@ -32,7 +32,8 @@ enum {
 
 typedef struct Search {
     Network *core;
-    double unit;
+    double scale; /* of costs; */
+    double unit;  /* all costs are multiples of this */
     const ChoiceOptions *options;
     int32_t *best;    /* [n_nodes] choice indices */
     double best_cost; /* NEVER: `best` is infeasible */
@@ -65,9 +66,10 @@ static void tell(Search *s)
     }
     if (!s->options->improved || s->best_cost == NEVER)
         return;
-    double bound = larger(s->bound, -(double)CHOICE_MAGNITUDE_MAX * s->unit);
-    s->options->improved(s->options->context, (int64_t)(s->best_cost / s->unit),
-                         (int64_t)ceil(bound / s->unit));
+    double bound = larger(s->bound, -(double)CHOICE_COST_MAX * s->scale);
+    s->options->improved(s->options->context,
+                         (int64_t)(s->best_cost / s->scale),
+                         (int64_t)ceil(bound / s->scale));
 }
 
 /* Keeps a decoded assignment that is better than the best. */
@@ -296,13 +298,14 @@ static void run_epoch(Search *s, Arena networks, Arena scratch)
     lower_cost(s, s->best, &s->best_cost, networks, scratch);
 }
 
-SearchResult search(Network *core, double unit, const ChoiceOptions *options,
+SearchResult search(Network *core, double scale, const ChoiceOptions *options,
                     int32_t *label, Arena networks, Arena scratch)
 {
     Arena own = arena_split(&networks);
     core->arena = &own;
     Search s = {.core = core,
-                .unit = unit,
+                .scale = scale,
+                .unit = larger(1, scale),
                 .options = options,
                 .best = arena_new(&own, int32_t, core->n_nodes),
                 .fresh = arena_new(&own, int32_t, core->n_nodes),

@@ -20,9 +20,9 @@ typedef struct SearchResult {
 
 /* Searches a reduced network whose nodes all live until it is solved or the
  * options say stop. label[] receives the labels of the best assignment; when
- * none is feasible, of the one with the least over-use met. `unit` divides
- * all costs. */
-SearchResult search(Network *core, double unit, const ChoiceOptions *options,
+ * none is feasible, of the one with the least over-use met. Costs are those of
+ * the problem times `scale` (a power of two), rounded down where it is < 1. */
+SearchResult search(Network *core, double scale, const ChoiceOptions *options,
                     int32_t *label, Arena networks, Arena scratch);
 
 #endif

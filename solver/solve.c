@@ -2,10 +2,17 @@
 #include "solver/choice.h"
 #include "solver/reduce.h"
 #include "solver/search.h"
+#include "support/checked.h"
 
 #include <assert.h>
 #include <math.h>
 #include <string.h>
+
+/* -CHOICE_COST_MAX where nothing is known. */
+static int64_t ceil_to_int(double x)
+{
+    return (int64_t)ceil(larger(x, -(double)CHOICE_COST_MAX));
+}
 
 static void describe(const ChoiceProblem *p, ChoiceSolution *s, Arena scratch)
 {
@@ -133,11 +140,12 @@ ChoiceSolution choice_solve(Arena *arena, Arena scratch, const ChoiceProblem *p,
     s.work = result.work;
     if (result.found) {
         describe(p, &s, scratch);
-        assert((double)s.cost * scale == result.cost);
+        assert(scale < 1 || (double)s.cost * scale == result.cost);
         assert(s.peak_usage <= p->usage_limit);
-        s.status = result.proved ? CHOICE_OPTIMAL : CHOICE_FEASIBLE;
-        s.lower_bound =
-            result.proved ? s.cost : (int64_t)ceil(result.bound / scale);
+        double bound = result.proved ? result.cost : result.bound;
+        s.lower_bound = min_i64(s.cost, ceil_to_int(bound / scale));
+        bool optimal = result.proved && s.lower_bound == s.cost;
+        s.status = optimal ? CHOICE_OPTIMAL : CHOICE_FEASIBLE;
         return s;
     }
     s.status = result.proved ? CHOICE_INFEASIBLE : CHOICE_UNKNOWN;

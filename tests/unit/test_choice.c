@@ -1,6 +1,7 @@
 /* choice_solve against the enumeration of all assignments, on thousands of
- * small random networks: few values and many; limits slack, tight and impossible; forbidden pairs;
- * several intervals a node; parallel and self edges. */
+ * small random networks: few values, many, and beyond 2^53; limits slack, tight
+ * and impossible; forbidden pairs; several intervals a node; parallel and self
+ * edges. */
 #include "solver/choice.h"
 #include "support/philox.h"
 
@@ -23,6 +24,7 @@ enum {
 typedef struct RandomNetwork {
     ChoiceProblem problem;
     uint32_t most_cost, most_usage; /* few ties, or many */
+    bool wide;                      /* costs beyond exact doubles */
     ChoiceNode nodes[NODES_MAX];
     ChoiceInterval intervals[NODES_MAX][INTERVALS_MAX];
     int64_t usage[NODES_MAX][INTERVALS_MAX][CHOICES_MAX];
@@ -36,6 +38,12 @@ static uint32_t draw(uint32_t problem, uint32_t *counter, uint32_t n)
     return philox(13, (*counter)++, problem, 0, 0).word[0] % n;
 }
 
+static int64_t draw_cost(const RandomNetwork *r, uint32_t number, uint32_t *c)
+{
+    int64_t cost = draw(number, c, r->most_cost);
+    return r->wide ? cost << 40 | draw(number, c, 1000) : cost;
+}
+
 static void draw_node(RandomNetwork *r, int32_t v, uint32_t number, uint32_t *c)
 {
     ChoiceNode *node = &r->nodes[v];
@@ -44,9 +52,8 @@ static void draw_node(RandomNetwork *r, int32_t v, uint32_t number, uint32_t *c)
     node->cost = r->cost[v];
     node->intervals = r->intervals[v];
     for (int32_t i = 0; i < node->n_choices; i++)
-        r->cost[v][i] = draw(number, c, 30) == 0
-                            ? CHOICE_FORBIDDEN
-                            : draw(number, c, r->most_cost);
+        r->cost[v][i] = draw(number, c, 30) == 0 ? CHOICE_FORBIDDEN
+                                                 : draw_cost(r, number, c);
     for (int32_t k = 0; k < node->n_intervals; k++) {
         int64_t begin = draw(number, c, TIMES);
         int64_t end = begin + draw(number, c, TIMES);
@@ -66,7 +73,7 @@ static void draw_edge(RandomNetwork *r, int32_t e, uint32_t number, uint32_t *c)
     int32_t n_b = r->nodes[edge->b].n_choices;
     for (int32_t i = 0; i < n_a; i++)
         for (int32_t j = 0; j < n_b; j++) {
-            int64_t cost = draw(number, c, r->most_cost);
+            int64_t cost = draw_cost(r, number, c);
             if (kind == 0 && i % n_b != j && n_a >= n_b)
                 cost = CHOICE_FORBIDDEN; /* b follows a */
             if (kind == 1)
@@ -84,6 +91,7 @@ static void draw_network(RandomNetwork *r, uint32_t number)
     ChoiceProblem *p = &r->problem;
     r->most_cost = number % 2 ? 20 : 50000;
     r->most_usage = number % 2 ? 8 : 50000;
+    r->wide = number % 16 == 8;
     p->n_nodes = 1 + (int32_t)draw(number, &c, NODES_MAX);
     p->n_edges = (int32_t)draw(number, &c, EDGES_MAX + 1);
     p->nodes = r->nodes;
@@ -129,17 +137,23 @@ static int64_t peak_of(const ChoiceProblem *p, const int32_t *x)
     return peak;
 }
 
+/* INT64_MAX: forbidden. */
 static int64_t cost_of(const ChoiceProblem *p, const int32_t *x)
 {
-    int64_t cost = 0;
-    for (int32_t v = 0; v < p->n_nodes; v++)
-        cost += p->nodes[v].cost[x[v]];
+    int64_t sum = 0, most = 0;
+    for (int32_t v = 0; v < p->n_nodes; v++) {
+        int64_t cost = p->nodes[v].cost[x[v]];
+        most = cost > most ? cost : most;
+        sum += cost;
+    }
     for (int32_t e = 0; e < p->n_edges; e++) {
         const ChoiceEdge *edge = &p->edges[e];
-        cost +=
+        int64_t cost =
             edge->cost[x[edge->a] * p->nodes[edge->b].n_choices + x[edge->b]];
+        most = cost > most ? cost : most;
+        sum += cost;
     }
-    return cost;
+    return most < CHOICE_FORBIDDEN ? sum : INT64_MAX;
 }
 
 static Best enumerate(const ChoiceProblem *p)
@@ -148,7 +162,7 @@ static Best enumerate(const ChoiceProblem *p)
     int32_t x[NODES_MAX] = {0};
     do {
         int64_t cost = cost_of(p, x);
-        if (cost >= CHOICE_FORBIDDEN)
+        if (cost == INT64_MAX)
             continue;
         int64_t peak = peak_of(p, x);
         best.allowed = true;
@@ -161,22 +175,37 @@ static Best enumerate(const ChoiceProblem *p)
     return best;
 }
 
+/* Costs up to 2^56 are rounded to multiples of 2^13 at most: a proof may leave
+ * that much open for each of the nodes and edges. */
+static void check_rounded(const ChoiceSolution *s, const Best *best)
+{
+    int64_t slack = (int64_t)(NODES_MAX + EDGES_MAX) << 13;
+    assert_true(s->lower_bound <= best->cost && best->cost <= s->cost);
+    assert_true(s->cost - s->lower_bound <= slack);
+    assert_int_equal(s->status, s->cost == s->lower_bound ? CHOICE_OPTIMAL
+                                                          : CHOICE_FEASIBLE);
+}
+
 static void check_solution(const ChoiceProblem *p, const ChoiceSolution *s,
-                           const Best *best)
+                           const Best *best, bool wide)
 {
     if (!best->allowed) {
         assert_int_equal(s->status, CHOICE_FORBIDDEN_ALL);
         return;
     }
     int64_t peak = peak_of(p, s->choice);
-    assert_true(cost_of(p, s->choice) < CHOICE_FORBIDDEN);
+    assert_true(cost_of(p, s->choice) < INT64_MAX);
     assert_int_equal(peak, s->peak_usage);
     assert_int_equal(cost_of(p, s->choice), s->cost);
     if (best->feasible) {
+        assert_true(peak <= p->usage_limit);
+        if (wide) {
+            check_rounded(s, best);
+            return;
+        }
         assert_int_equal(s->status, CHOICE_OPTIMAL);
         assert_int_equal(s->cost, best->cost);
         assert_int_equal(s->lower_bound, best->cost);
-        assert_true(peak <= p->usage_limit);
     } else {
         assert_int_equal(s->status, CHOICE_INFEASIBLE);
         assert_int_equal(s->least_peak, best->least_peak);
@@ -199,7 +228,7 @@ static void equals_enumeration(void **state)
         Arena perm = arena;
         ChoiceOptions options = {0};
         ChoiceSolution s = choice_solve(&perm, scratch, &r->problem, &options);
-        check_solution(&r->problem, &s, &best);
+        check_solution(&r->problem, &s, &best, r->wide);
         n_feasible += best.feasible;
         n_infeasible += best.allowed && !best.feasible;
         n_forbidden += !best.allowed;
