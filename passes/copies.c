@@ -46,11 +46,16 @@ static bool every_microbatch(const Copies *c, NodeId id)
     return c->time[id.index] != ASSIGN_NONE;
 }
 
-/* Values that every stage has or makes for itself need no copies. */
+/* Values that every stage has or makes for itself need no copies.  Nor does a
+ * broadcast within its layer: readers compute it from the narrow value, and
+ * what they want of it they cut out, in each microbatch. */
 static bool is_copied(const Copies *c, NodeId value, NodeId reader)
 {
-    return graph_node(c->from, value)->layer != LAYER_NONE &&
-           graph_node(c->from, reader)->layer != LAYER_NONE;
+    const Node *from = graph_node(c->from, value);
+    const Node *to = graph_node(c->from, reader);
+    if (from->layer == LAYER_NONE || to->layer == LAYER_NONE)
+        return false;
+    return from->layer != to->layer || from->op != OP_BROADCAST;
 }
 
 static Readers *readers_in(Copies *c, NodeId value, int32_t layer)
@@ -97,7 +102,6 @@ static NodeId append_copy(Copies *c, NodeId of, NodeId reader, Region region,
     return graph_append(c->to, OP_COPY, &of, 1, (Attr){0}, origin);
 }
 
-/* What a layer reads of a value: its own base where there is to be one. */
 /* Where a layer gets a value of another layer: from the copy that arrived
  * last, as long as that lies on the way; gradients go from later layers to
  * earlier ones, all else from earlier to later. */
@@ -113,6 +117,7 @@ static NodeId source_for(const Copies *c, NodeId value, NodeId reader)
     return on_the_way ? arrived : c->map[value.index];
 }
 
+/* What a layer reads of a value: its own base where there is to be one. */
 static NodeId base_for(Copies *c, NodeId value, NodeId reader, Readers *readers)
 {
     if (node_is(readers->base))
