@@ -94,6 +94,16 @@ void json_place(Str text, const JsonPath *path, int64_t *begin, int64_t *end)
         *end = text.length;
 }
 
+Span json_span(const Diagnostics *diagnostics, int32_t source,
+               const JsonPath *path)
+{
+    int64_t begin, end;
+    if (source == 0)
+        return (Span){0};
+    json_place(diagnostics->sources.data[source].text, path, &begin, &end);
+    return (Span){source, (int32_t)begin, (int32_t)end};
+}
+
 Str json_path_print(Arena *arena, const JsonPath *path)
 {
     if (path == NULL)

@@ -23,6 +23,7 @@ typedef struct PlanChoice {
     Str text;          /* the strategy as strategy_print writes it; all that a
                           parsed plan has before it is checked */
 } PlanChoice;
+typedef VECTOR(PlanChoice) PlanChoices;
 
 /* Bytes of one device of a stage at its peak, by what they hold. */
 typedef struct PlanMemory {
@@ -33,16 +34,24 @@ typedef struct PlanMemory {
 typedef struct PlanStage {
     int32_t first_layer, end_layer; /* [first, end) */
     Submesh submesh;
-    LogicalMesh mesh;   /* axis 0: the plan's microbatches */
-    VECTOR(PlanChoice) train, eval;
+    LogicalMesh mesh;          /* axis 0: the plan's microbatches */
+    PlanChoices train, eval;   /* of every node that has a choice */
     double microbatch_seconds; /* forward + backward of one microbatch */
     double step_seconds;       /* once a step */
     PlanMemory memory;
 } PlanStage;
 
+/* The choices of some stages as the file states them, each once: a path is a
+ * node's, or a pattern, in which "*" stands for any number ("block.*.up.dot").
+ * What is said of a node itself beats what is said of its pattern. */
+typedef struct PlanStrategies {
+    VECTOR(int32_t) stages;  /* with equal meshes */
+    PlanChoices train, eval; /* path and text alone */
+} PlanStrategies;
+
 typedef struct PlanLayer {
-    Str name;              /* of its first binding: "block.3" */
-    VECTOR(Str) paths;     /* forward nodes, by path */
+    Str name;          /* of its first binding: "block.3" */
+    VECTOR(Str) paths; /* forward nodes, by path */
 } PlanLayer;
 
 typedef struct Plan {
@@ -53,6 +62,7 @@ typedef struct Plan {
     int64_t n_microbatches;
     VECTOR(PlanLayer) layers;
     VECTOR(PlanStage) stages;
+    VECTOR(PlanStrategies) strategies; /* each stage's in one of them */
     VECTOR(int64_t) idle_ranks;
     /* The objective that was searched, and its proven bound (docs/planner.md):
      * sum over stages of c + (microbatches - 1) * max c, where
@@ -60,13 +70,21 @@ typedef struct Plan {
     double planned_seconds, lower_bound_seconds;
 } Plan;
 
-/* JSON text of a plan; deterministic; ends in a newline. */
+/* The path with "*" for each part that is a number; `path` itself where none
+ * is. */
+Str plan_pattern(Arena *arena, Str path);
+/* Makes plan->strategies of the stages' choices: stages with equal meshes
+ * share an entry, nodes of one pattern share what most of them do, and the
+ * others follow by path. */
+void plan_fold(Arena *perm, Arena scratch, Plan *plan);
+
+/* JSON text of a folded plan; deterministic; ends in a newline. */
 Str plan_print(Arena *arena, const Plan *plan);
 /* Parses what plan_print writes or a person edited.  Syntax, versions, types
  * and ranges are diagnosed with their place in the text (source `source` of
- * `diagnostics`); strategies are kept as text, and logical meshes without
- * links, until passes/plan_check.c has the graph and the cluster.  False after
- * an error. */
+ * `diagnostics`); strategies are kept folded and as text, and logical meshes
+ * without links, until passes/plan_check.c has the graph and the cluster.
+ * False after an error. */
 bool plan_parse(Arena *arena, int32_t source, Diagnostics *diagnostics,
                 Plan *out);
 

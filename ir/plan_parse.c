@@ -21,22 +21,17 @@ typedef struct Item {
     const JsonPath *path;
 } Item;
 
-static Span span_of(const Reader *r, const JsonPath *path)
-{
-    int64_t begin, end;
-    json_place(r->text, path, &begin, &end);
-    return (Span){r->source, (int32_t)begin, (int32_t)end};
-}
-
 static void complain(Reader *r, Item item, const char *expected)
 {
     Str path = json_path_print(r->arena, item.path);
     r->good = false;
     if (item.value)
-        diagnose(r->diagnostics, span_of(r, item.path), plan_value,
+        diagnose(r->diagnostics,
+                 json_span(r->diagnostics, r->source, item.path), plan_value,
                  STR_ARG(path), expected);
     else
-        diagnose(r->diagnostics, span_of(r, item.path), plan_missing,
+        diagnose(r->diagnostics,
+                 json_span(r->diagnostics, r->source, item.path), plan_missing,
                  STR_ARG(path), expected);
 }
 
@@ -176,24 +171,31 @@ static void memory_in(Reader *r, Item item, PlanMemory *out)
             integer_in(r, member(r, item, fields[i].key), 0, INT64_MAX / 8);
 }
 
-static void choices_in(Reader *r, Item item, PlanStage *stage, bool eval)
+static void choices_in(Reader *r, Item item, PlanChoices *out)
 {
     const char *path;
     json_t *value;
     if (!is_object(r, item))
         return;
-    json_object_foreach(item.value, path, value)
-    {
-        Item choice = member(r, item, path);
-        PlanChoice parsed = {
+    json_object_foreach(item.value, path, value) * vector_push(r->arena, out) =
+        (PlanChoice){
             .path = str_copy(r->arena, str_from(path)),
-            .text = text_in(r, choice),
+            .text = text_in(r, member(r, item, path)),
         };
-        if (eval)
-            *vector_push(r->arena, &stage->eval) = parsed;
-        else
-            *vector_push(r->arena, &stage->train) = parsed;
-    }
+}
+
+static void strategies_in(Reader *r, Item item, Plan *plan)
+{
+    PlanStrategies *entry = vector_push(r->arena, &plan->strategies);
+    if (!is_object(r, item))
+        return;
+    Item stages = member(r, item, "stages");
+    int64_t count = array_count(r, stages);
+    for (int64_t i = 0; i < count; i++)
+        *vector_push(r->arena, &entry->stages) = (int32_t)integer_in(
+            r, element(r, stages, i), 0, plan->stages.count - 1);
+    choices_in(r, member(r, item, "train"), &entry->train);
+    choices_in(r, member(r, item, "eval"), &entry->eval);
 }
 
 static void stage_in(Reader *r, Item item, Plan *plan)
@@ -212,8 +214,36 @@ static void stage_in(Reader *r, Item item, Plan *plan)
         seconds_in(r, member(r, item, "microbatch_seconds"));
     stage->step_seconds = seconds_in(r, member(r, item, "step_seconds"));
     memory_in(r, member(r, item, "memory_bytes"), &stage->memory);
-    choices_in(r, member(r, item, "train"), stage, false);
-    choices_in(r, member(r, item, "eval"), stage, true);
+}
+
+/* The nodes of an earlier layer with the leading part of their paths
+ * renamed. */
+static void like_in(Reader *r, Item item, Plan *plan)
+{
+    PlanLayer *layer = &plan->layers.data[plan->layers.count - 1];
+    if (!is_object(r, item))
+        return;
+    Item layer_item = member(r, item, "layer");
+    int64_t index = json_integer_value(layer_item.value);
+    if (!json_is_integer(layer_item.value) || index < 0 ||
+        index >= plan->layers.count - 1) {
+        complain(r, layer_item, "the index of an earlier layer");
+        return;
+    }
+    const PlanLayer *earlier = &plan->layers.data[index];
+    Item from_item = member(r, item, "from");
+    Str from = text_in(r, from_item), to = text_in(r, member(r, item, "to"));
+    int64_t count = earlier->paths.count;
+    for (int64_t i = 0; i < count; i++) {
+        Str path = earlier->paths.data[i];
+        if (!str_starts_with(path, from)) {
+            complain(r, from_item, "how all paths of that layer begin");
+            return;
+        }
+        *vector_push(r->arena, &layer->paths) = str_format(
+            r->arena, "%.*s%.*s", STR_ARG(to), (int)(path.length - from.length),
+            path.data + from.length);
+    }
 }
 
 static void layer_in(Reader *r, Item item, Plan *plan)
@@ -222,6 +252,11 @@ static void layer_in(Reader *r, Item item, Plan *plan)
     if (!is_object(r, item))
         return;
     layer->name = text_in(r, member(r, item, "name"));
+    Item like = member(r, item, "like");
+    if (like.value) {
+        like_in(r, like, plan);
+        return;
+    }
     Item nodes = member(r, item, "nodes");
     int64_t count = array_count(r, nodes);
     for (int64_t i = 0; i < count; i++)
@@ -268,14 +303,19 @@ static void plan_in(Reader *r, Item item, Plan *plan)
     plan->lower_bound_seconds =
         seconds_in(r, member(r, item, "lower_bound_seconds"));
     Item idle = member(r, item, "idle_ranks"),
-         stages = member(r, item, "stages"), layers = member(r, item, "layers");
+         stages = member(r, item, "stages"),
+         strategies = member(r, item, "strategies"),
+         layers = member(r, item, "layers");
     int64_t n_idle = array_count(r, idle), n_stages = array_count(r, stages),
+            n_entries = array_count(r, strategies),
             n_layers = array_count(r, layers);
     for (int64_t i = 0; i < n_idle; i++)
         *vector_push(r->arena, &plan->idle_ranks) =
             integer_in(r, element(r, idle, i), 0, COUNT_MAX);
     for (int64_t i = 0; i < n_stages; i++)
         stage_in(r, element(r, stages, i), plan);
+    for (int64_t i = 0; i < n_entries; i++)
+        strategies_in(r, element(r, strategies, i), plan);
     for (int64_t i = 0; i < n_layers; i++)
         layer_in(r, element(r, layers, i), plan);
     model_in(r, member(r, item, "model"), plan);

@@ -29,6 +29,14 @@ int64_t mesh_axes_size(const LogicalMesh *mesh, uint8_t mask)
     return size;
 }
 
+bool mesh_same_axes(const LogicalMesh *a, const LogicalMesh *b)
+{
+    bool same = a->n_axes == b->n_axes;
+    for (int32_t axis = 1; same && axis < a->n_axes; axis++)
+        same = a->axis[axis].size == b->axis[axis].size;
+    return same;
+}
+
 void mesh_coordinates(const LogicalMesh *mesh, int64_t device,
                       int64_t *coordinates)
 {

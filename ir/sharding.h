@@ -53,6 +53,8 @@ typedef struct Sharding {
 int64_t mesh_devices(const LogicalMesh *mesh);
 /* The product of the sizes of the axes in `mask`. */
 int64_t mesh_axes_size(const LogicalMesh *mesh, uint8_t mask);
+/* Whether the device axes have equal sizes. */
+bool mesh_same_axes(const LogicalMesh *a, const LogicalMesh *b);
 /* Device (linear, last axis fastest) <-> coordinates[MESH_AXES_MAX]; entry 0
  * (the microbatch) is left alone. */
 void mesh_coordinates(const LogicalMesh *mesh, int64_t device,

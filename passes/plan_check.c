@@ -4,6 +4,7 @@
 #include "ir/json_place.h"
 #include "passes/intra.h"
 #include "passes/layer.h"
+#include "passes/plan_unfold.h"
 #include "passes/submesh.h"
 #include "support/checked.h"
 
@@ -23,31 +24,12 @@ typedef struct Checker {
 
 /* -- places in the plan's text --------------------------------------------- */
 
-static Span span_at(const Checker *c, const JsonPath *path)
-{
-    int64_t begin, end;
-    if (c->source == 0)
-        return (Span){0};
-    json_place(c->diagnostics->sources.data[c->source].text, path, &begin,
-               &end);
-    return (Span){c->source, (int32_t)begin, (int32_t)end};
-}
-
 static Span stage_span(const Checker *c, int64_t stage, const char *key)
 {
     JsonPath stages = {NULL, "stages", 0};
     JsonPath item = {&stages, NULL, stage};
     JsonPath member = {&item, key, 0};
-    return span_at(c, key ? &member : &item);
-}
-
-static Span choice_span(const Checker *c, int64_t stage, bool eval, Str path)
-{
-    JsonPath stages = {NULL, "stages", 0};
-    JsonPath item = {&stages, NULL, stage};
-    JsonPath choices = {&item, eval ? "eval" : "train", 0};
-    JsonPath choice = {&choices, path.data, 0};
-    return span_at(c, &choice);
+    return json_span(c->diagnostics, c->source, key ? &member : &item);
 }
 
 /* -- stages and submeshes -------------------------------------------------- */
@@ -141,72 +123,6 @@ static bool check_stages(const Checker *c)
     bool good = check_layers(c);
     for (int64_t s = 0; s < c->plan->stages.count; s++)
         good = check_submesh(c, s) && complete_mesh(c, s) && good;
-    return good;
-}
-
-/* -- strategies ------------------------------------------------------------ */
-
-static bool is_of_stage(const Node *node, const PlanStage *stage)
-{
-    return node->op == OP_INPUT || (node->layer >= stage->first_layer &&
-                                    node->layer < stage->end_layer);
-}
-
-static bool is_legal(const Graph *graph, NodeId id, const Rule *rule,
-                     const LogicalMesh *mesh, uint8_t time,
-                     const Strategy *strategy, Arena scratch)
-{
-    const Node *node = graph_node(graph, id);
-    Strategy whole = *strategy;
-    whole.assign[AXIS_MICROBATCH] = time;
-    Sharding result;
-    Sharding *operands = arena_new(&scratch, Sharding, node->n_operands + 1);
-    return rule_shardings(graph, id, rule, mesh, &whole, operands, &result);
-}
-
-static bool check_choice(const Checker *c, int64_t s, const Graph *graph,
-                         const NodeStorage *storage, bool eval,
-                         PlanChoice *choice, Arena scratch)
-{
-    const PlanStage *stage = &c->plan->stages.data[s];
-    const int64_t *found = map_find(&graph->paths, choice->path);
-    Span span = {0};
-    if (!found || !is_of_stage(&graph->nodes.data[*found], stage)) {
-        span = choice_span(c, s, eval, choice->path);
-        if (!found)
-            diagnose(c->diagnostics, span, plan_node_unknown,
-                     STR_ARG(choice->path), STR_ARG(graph->name));
-        else
-            diagnose(c->diagnostics, span, plan_node_elsewhere,
-                     STR_ARG(choice->path), (long long)s);
-        return false;
-    }
-    NodeId id = {(int32_t)*found};
-    Rule rule = rule_of(graph, id);
-    bool parsed =
-        strategy_parse(choice->text, &stage->mesh, &rule, &choice->strategy);
-    if (parsed && is_legal(graph, id, &rule, &stage->mesh,
-                           storage[id.index].time, &choice->strategy, scratch))
-        return true;
-    diagnose(c->diagnostics, choice_span(c, s, eval, choice->path),
-             plan_strategy, STR_ARG(choice->text), STR_ARG(choice->path),
-             op_info(graph_node(graph, id)->op)->text);
-    return false;
-}
-
-static bool check_choices(const Checker *c, const Graph *graph,
-                          const NodeStorage *storage, bool eval, Arena scratch)
-{
-    bool good = true;
-    for (int64_t s = 0; s < c->plan->stages.count; s++) {
-        PlanStage *stage = &c->plan->stages.data[s];
-        PlanChoice *choices = eval ? stage->eval.data : stage->train.data;
-        int64_t count = eval ? stage->eval.count : stage->train.count;
-        for (int64_t i = 0; i < count; i++)
-            good = check_choice(c, s, graph, storage, eval, &choices[i],
-                                scratch) &&
-                   good;
-    }
     return good;
 }
 
@@ -359,7 +275,7 @@ bool plan_check(Arena *perm, Arena scratch, const GraphSet *set,
               : NULL;
     if (!train || !eval || !check_stages(&c))
         return false;
-    bool good = check_choices(&c, set->train, train, false, scratch);
-    good = check_choices(&c, set->eval, eval, true, scratch) && good;
-    return good && evaluate(&c, train, 1, scratch);
+    return plan_unfold(perm, scratch, set, train, eval, source, diagnostics,
+                       plan) &&
+           evaluate(&c, train, 1, scratch);
 }

@@ -21,8 +21,8 @@ typedef struct Filler {
 /* -- strategies ------------------------------------------------------------ */
 
 static void add_choices(Filler *f, const Graph *graph,
-                        const StageSolution *solution, PlanStage *stage,
-                        bool eval)
+                        const StageSolution *solution, const PlanStage *stage,
+                        PlanChoices *out)
 {
     for (int32_t v = 0; v < solution->network.problem.n_nodes; v++) {
         const StageNode *node = &solution->network.nodes[v];
@@ -34,10 +34,7 @@ static void add_choices(Filler *f, const Graph *graph,
         choice.text =
             strategy_print(f->perm, &stage->mesh, &rule, &choice.strategy);
         choice.strategy.assign[AXIS_MICROBATCH] = ASSIGN_NONE;
-        if (eval)
-            *vector_push(f->perm, &stage->eval) = choice;
-        else
-            *vector_push(f->perm, &stage->train) = choice;
+        *vector_push(f->perm, out) = choice;
     }
 }
 
@@ -96,7 +93,7 @@ static int64_t fill_train(Filler *f, const PlannedStage *planned,
         (double)price.microbatch / m * tick_seconds(f->space);
     stage->step_seconds = (double)price.step * tick_seconds(f->space);
     stage->memory = intra_memory(&solution, scratch);
-    add_choices(f, f->set->train, &solution, stage, false);
+    add_choices(f, f->set->train, &solution, stage, &stage->train);
     keep_variables(f, &solution);
     return solution.price;
 }
@@ -124,7 +121,7 @@ static bool fill_eval(Filler *f, const PlannedStage *planned, PlanStage *stage,
         intra_solve(&solving, scratch, table, &shape, f->space->work_limit);
     if (solution.too_large || solution.choice == NULL)
         return false;
-    add_choices(f, f->set->eval, &solution, stage, true);
+    add_choices(f, f->set->eval, &solution, stage, &stage->eval);
     return true;
 }
 
@@ -186,6 +183,7 @@ FillStatus plan_fill(Arena *perm, Arena scratch, const GraphSet *set,
     int64_t cost = sum + (n_microbatches - 1) * slowest;
     plan->planned_seconds =
         (double)cost / (double)n_microbatches * tick_seconds(space);
+    plan_fold(perm, scratch, plan);
     layer_describe(set->train, perm, plan);
     add_idle_ranks(&f);
     return FILL_DONE;

@@ -294,22 +294,33 @@ static void a_model_that_fits_on_no_plan(void **state)
     assert_non_null(strstr(d->message.data, "layer '"));
 }
 
-static void assert_rejected(const Planned *p, Str text, const char *old,
-                            const char *new, DiagnosticId id)
+static DiagnosticId complaint_of(const Planned *p, const Mesh *mesh, Str text)
+{
+    Diagnostics d = diagnostics_new(&arena);
+    int32_t source = diagnostics_add_source(&d, STR("a.plan"), text);
+    Plan plan;
+    assert_true(plan_parse(&arena, source, &d, &plan));
+    assert_false(plan_check(&arena, scratch, &p->model.graphs, mesh, source,
+                            &(PlanOptions){0}, &d, &plan));
+    assert_int_equal(d.list.data[0].span.source, source);
+    return d.list.data[0].id;
+}
+
+static Str edited(Str text, const char *old, const char *new)
 {
     const char *at = strstr(text.data, old);
     assert_non_null(at);
-    Str edited = str_format(&arena, "%.*s%s%s", (int)(at - text.data),
-                            text.data, new, at + strlen(old));
-    Diagnostics d = diagnostics_new(&arena);
-    int32_t source = diagnostics_add_source(&d, STR("a.plan"), edited);
-    Plan plan;
-    assert_true(plan_parse(&arena, source, &d, &plan));
-    assert_false(plan_check(&arena, scratch, &p->model.graphs, &p->mesh, source,
-                            &(PlanOptions){0}, &d, &plan));
-    assert_int_equal(d.list.data[0].id, id);
-    assert_int_equal(d.list.data[0].span.source, source);
+    return str_format(&arena, "%.*s%s%s", (int)(at - text.data), text.data, new,
+                      at + strlen(old));
 }
+
+static void assert_rejected(const Planned *p, Str text, const char *old,
+                            const char *new, DiagnosticId id)
+{
+    assert_int_equal(complaint_of(p, &p->mesh, edited(text, old, new)), id);
+}
+
+static const char BOTH_STAGES[] = "\"stages\": [\n        0,\n        1\n";
 
 static void illegal_edits_are_named(void **state)
 {
@@ -323,43 +334,67 @@ static void illegal_edits_are_named(void **state)
                     DIAGNOSTIC_plan_submesh_outside);
     assert_rejected(&p, text, "\"x\": 2", "\"x\": 3",
                     DIAGNOSTIC_plan_mesh_size);
+    assert_rejected(&p, text, "\"x\": 2", "\"x\": 2, \"y\": 1",
+                    DIAGNOSTIC_plan_stage_meshes);
     assert_rejected(&p, text, "\"layers\": [\n        2,",
                     "\"layers\": [\n        3,", DIAGNOSTIC_plan_stage_layers);
-    assert_rejected(&p, text, "\"linear.0.weight\": \"", "\"lost\": \"",
-                    DIAGNOSTIC_plan_node_unknown);
-    assert_rejected(&p, text, "\"linear.0.weight\": \"",
-                    "\"linear.3.weight\": \"", DIAGNOSTIC_plan_node_elsewhere);
-    assert_rejected(&p, text, "\"linear.0.weight\": \"",
-                    "\"linear.0.weight\": \"x=q, ", DIAGNOSTIC_plan_strategy);
     assert_rejected(&p, text, "        2,\n        5\n",
                     "        2,\n        4\n", DIAGNOSTIC_plan_layers_left);
     assert_rejected(&p, text, "\"microbatches\": 4", "\"microbatches\": 7",
                     DIAGNOSTIC_microbatches_divide);
 }
 
-/* Every value of one key replaced. */
-static Str replace_all(Str text, const char *old, const char *new)
+static void illegal_strategies_are_named(void **state)
 {
-    Text result = text_new(&arena);
-    const char *from = text.data, *at;
-    while ((at = strstr(from, old)) != NULL) {
-        text_append(&result, (Str){from, at - from});
-        text_append(&result, str_from(new));
-        from = at + strlen(old);
-    }
-    text_append(&result, str_from(from));
-    return text_str(&result);
+    (void)state;
+    Planned p = PLAN("mlp.dnn", "clusters/slow2x2.mesh", "hidden=1024",
+                     "layers=4", "batch=64");
+    Str text = plan_print(&arena, &p.plan);
+    static const char WEIGHTS[] = "\"linear.*.weight\": \"";
+    assert_rejected(&p, text, WEIGHTS, "\"linear.*.lost\": \"",
+                    DIAGNOSTIC_plan_node_unknown);
+    assert_rejected(&p, text, WEIGHTS,
+                    "\"linear.4.weight\": \"x=a\", \"linear.*.weight\": \"",
+                    DIAGNOSTIC_plan_node_unknown);
+    assert_rejected(&p, text, WEIGHTS, "\"linear.*.weight\": \"x=q, ",
+                    DIAGNOSTIC_plan_strategy);
+    assert_rejected(&p, text, BOTH_STAGES, "\"stages\": [0",
+                    DIAGNOSTIC_plan_stage_strategies);
+    assert_rejected(&p, text, BOTH_STAGES, "\"stages\": [0, 1, 1",
+                    DIAGNOSTIC_plan_stage_strategies);
+    Str apart =
+        edited(edited(text, BOTH_STAGES, "\"stages\": [1"), "\"strategies\": [",
+               "\"strategies\": [{\"stages\": [0], \"train\": "
+               "{\"linear.3.weight\": \"x=a\"}, \"eval\": {}}, ");
+    assert_int_equal(complaint_of(&p, &p.mesh, apart),
+                     DIAGNOSTIC_plan_node_elsewhere);
 }
 
-static DiagnosticId complaint_of(const Planned *p, const Mesh *mesh, Str text)
+/* What a plan says of one node beats what it says of all alike. */
+static void one_layer_may_differ(void **state)
 {
+    (void)state;
+    Planned p = PLAN("mlp.dnn", "clusters/slow2x2.mesh", "hidden=1024",
+                     "layers=4", "batch=64");
+    Str text = edited(plan_print(&arena, &p.plan), "\"linear.*.bias\": ",
+                      "\"linear.1.bias\": \"replicated\", "
+                      "\"linear.*.bias\": ");
     Diagnostics d = diagnostics_new(&arena);
     int32_t source = diagnostics_add_source(&d, STR("a.plan"), text);
     Plan plan;
     assert_true(plan_parse(&arena, source, &d, &plan));
-    assert_false(plan_check(&arena, scratch, &p->model.graphs, mesh, source,
-                            &(PlanOptions){0}, &d, &plan));
-    return d.list.data[0].id;
+    assert_true(plan_check(&arena, scratch, &p.model.graphs, &p.mesh, source,
+                           &(PlanOptions){0}, &d, &plan));
+    for (int64_t s = 0; s < plan.stages.count; s++) {
+        const PlanChoices *choices = &plan.stages.data[s].train;
+        for (int64_t i = 0; i < choices->count; i++) {
+            Str path = choices->data[i].path;
+            if (str_equal_c(plan_pattern(&arena, path), "linear.*.bias"))
+                assert_true(str_equal_c(
+                    choices->data[i].text,
+                    str_equal_c(path, "linear.1.bias") ? "replicated" : "x=a"));
+        }
+    }
 }
 
 static void a_plan_whose_memory_is_not_there(void **state)
@@ -382,7 +417,6 @@ static void a_received_value_is_no_partial_sum(void **state)
     Planned p = PLAN("mlp.dnn", "clusters/slow2x2.mesh", "hidden=1024",
                      "layers=4", "batch=64");
     const Graph *train = p.model.graphs.train;
-    Str text = plan_print(&arena, &p.plan);
     const PlanStage *stage = &p.plan.stages.data[1];
     for (int64_t i = 0; i < stage->train.count; i++) {
         const PlanChoice *choice = &stage->train.data[i];
@@ -391,13 +425,13 @@ static void a_received_value_is_no_partial_sum(void **state)
         if (node->op != OP_COPY ||
             graph_operand(train, node, 0)->layer >= stage->first_layer)
             continue;
-        Str old = str_format(&arena, "\"%.*s\": \"%.*s\"",
-                             STR_ARG(choice->path), STR_ARG(choice->text));
-        Str new = str_format(&arena, "\"%.*s\": \"x=partial(0)\"",
-                             STR_ARG(choice->path));
-        assert_int_equal(
-            complaint_of(&p, &p.mesh, replace_all(text, old.data, new.data)),
-            DIAGNOSTIC_plan_received);
+        Str stated =
+            str_format(&arena, "\"train\": {\"%.*s\": \"x=partial(0)\", ",
+                       STR_ARG(choice->path));
+        Str text =
+            edited(plan_print(&arena, &p.plan), "\"train\": {", stated.data);
+        assert_int_equal(complaint_of(&p, &p.mesh, text),
+                         DIAGNOSTIC_plan_received);
         return;
     }
     fail_msg("stage 1 receives nothing");
@@ -415,6 +449,8 @@ int main(void)
         cmocka_unit_test(uniform_shapes_that_are_not),
         cmocka_unit_test(a_model_that_fits_on_no_plan),
         cmocka_unit_test(illegal_edits_are_named),
+        cmocka_unit_test(illegal_strategies_are_named),
+        cmocka_unit_test(one_layer_may_differ),
         cmocka_unit_test(a_plan_whose_memory_is_not_there),
         cmocka_unit_test(a_received_value_is_no_partial_sum),
     };
