@@ -46,6 +46,9 @@ typedef struct CommunicatorInterface {
                       int64_t bytes, int32_t *request);
     /* Completes a request and sets it to REQUEST_NONE. */
     Status (*wait)(Communicator *c, int32_t *request);
+    /* Lets what is under way move on; between kernels, since libraries move
+     * long messages only while they are called.  Does not wait. */
+    Status (*progress)(Communicator *c);
     /* Ends all ranks; does not return. */
     void (*abort)(Communicator *c, int code);
     void (*close)(Communicator *c);
@@ -67,8 +70,7 @@ Status mpi_communicator_open_openmpi(Communicator *out, void *library) MUST_USE;
 Status mpi_communicator_open_mpich(Communicator *out, void *library) MUST_USE;
 
 /* What the launcher's environment asks for: MPI under a launcher, else a lone
- * process.  `*launched_size` is the launcher's number of processes, 1 without
- * one. */
+ * process. */
 Status communicator_open(Communicator *out) MUST_USE;
 static inline void communicator_close(Communicator *c)
 {

@@ -56,6 +56,20 @@ static void find_side(TransferSide *side, const Program *program,
     }
 }
 
+/* How often the stage's schedule runs each transfer. */
+static void count_per_step(Transfers *t, const ProgramStage *stage)
+{
+    for (int64_t i = 0; i < stage->schedule.count; i++) {
+        const Task *task = &stage->schedule.data[i];
+        const Segment *segment = &stage->segments[task->segment];
+        for (int32_t k = task->first; k < task->end; k++) {
+            const Instruction *in = &segment->instructions.data[k];
+            if (in->kind == INSTRUCTION_RECEIVE)
+                t->sides[in->transfer].per_step++;
+        }
+    }
+}
+
 /* Gives every piece its packing memory. */
 static Status reserve_memory(Transfers *t)
 {
@@ -97,6 +111,7 @@ Status transfers_init(Transfers *t, Communicator *communicator,
             find_side(&t->sides[i], program, i, stage, device, arena, scratch);
     }
     arena->end = scratch.end;
+    count_per_step(t, &program->stages.data[stage]);
     return reserve_memory(t);
 }
 
@@ -129,20 +144,52 @@ Status transfer_send(Transfers *t, int32_t transfer, const char *block)
     return status_ok();
 }
 
+/* Posts a receive of every piece into the next packing memory. */
+static Status post(Transfers *t, int32_t transfer)
+{
+    TransferSide *side = &t->sides[transfer];
+    int slot = (int)(side->posted++ % TRANSFER_MESSAGES_IN_FLIGHT);
+    for (int64_t i = 0; i < side->n_pieces; i++) {
+        Piece *p = &side->pieces[i];
+        TRY(t->communicator->interface->receive(t->communicator, p->rank,
+                                                transfer, p->packed[slot],
+                                                p->bytes, &p->request[slot]));
+    }
+    return status_ok();
+}
+
+/* Posts a receive of this step unless all are. */
+static Status post_ahead(Transfers *t, int32_t transfer)
+{
+    TransferSide *side = &t->sides[transfer];
+    if (side->expected == 0)
+        return status_ok();
+    side->expected--;
+    return post(t, transfer);
+}
+
+Status transfers_begin_step(Transfers *t)
+{
+    for (int32_t i = 0; i < t->n_transfers; i++) {
+        t->sides[i].expected = t->sides[i].per_step;
+        for (int n = 0; n < TRANSFER_MESSAGES_IN_FLIGHT; n++)
+            TRY(post_ahead(t, i));
+    }
+    return status_ok();
+}
+
 Status transfer_receive(Transfers *t, int32_t transfer, char *block)
 {
     TransferSide *side = &t->sides[transfer];
-    const CommunicatorInterface *move = t->communicator->interface;
+    if (side->posted == side->count) /* not of a training step */
+        TRY(post(t, transfer));
+    int slot = (int)(side->count++ % TRANSFER_MESSAGES_IN_FLIGHT);
     for (int64_t i = 0; i < side->n_pieces; i++) {
         Piece *p = &side->pieces[i];
-        TRY(move->receive(t->communicator, p->rank, transfer, p->packed[0],
-                          p->bytes, &p->request[0]));
-    }
-    for (int64_t i = 0; i < side->n_pieces; i++) {
-        Piece *p = &side->pieces[i];
-        TRY(move->wait(t->communicator, &p->request[0]));
+        TRY(t->communicator->interface->wait(t->communicator,
+                                             &p->request[slot]));
         rectangle_unpack(p->length, (RectanglePlace){&side->block, p->begin},
-                         p->packed[0], block);
+                         p->packed[slot], block);
     }
-    return status_ok();
+    return post_ahead(t, transfer);
 }

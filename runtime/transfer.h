@@ -5,6 +5,9 @@
  * sender goes on computing while the message is under way: a send waits only
  * for the message that used its packing memory two sends ago.  That only
  * relaxes the rendezvous under which the program was proved free of deadlock.
+ * Within a training step, whose transfers are known, receives are posted ahead,
+ * as many as there is packing memory for: a long message that finds its receive
+ * posted moves while both sides compute.
  */
 #ifndef DNNC_RUNTIME_TRANSFER_H
 #define DNNC_RUNTIME_TRANSFER_H
@@ -29,6 +32,10 @@ typedef struct TransferSide {
     int64_t n_pieces;
     Piece *pieces;
     int64_t count; /* how often it ran */
+    /* of a receiver: */
+    int64_t per_step; /* how often it runs in a training step */
+    int64_t posted;   /* receives posted, the finished ones included */
+    int64_t expected; /* receives of this step not yet posted */
 } TransferSide;
 
 typedef struct Transfers {
@@ -46,6 +53,8 @@ Status transfers_init(Transfers *t, Communicator *communicator,
 /* Waits for messages under way. */
 void transfers_deinit(Transfers *t);
 
+/* Posts the first receives of a training step. */
+Status transfers_begin_step(Transfers *t) MUST_USE;
 /* Packs this device's pieces of `block` and begins to send them. */
 Status transfer_send(Transfers *t, int32_t transfer,
                      const char *block) MUST_USE;

@@ -75,6 +75,7 @@ static Status run_range(Worker *w, SegmentKind segment, int64_t first,
         double began = trace_now(w->trace);
         TRY(run_instruction(w, in, microbatch));
         trace_record(w->trace, segment, in, microbatch, began);
+        TRY(w->communicator->interface->progress(w->communicator));
     }
     return status_ok();
 }
@@ -146,6 +147,7 @@ Status worker_step(Worker *w, int64_t step, const InputSource *source)
         return status_ok();
     w->context.step = step;
     w->context.sample_count = w->program->batch;
+    TRY(transfers_begin_step(&w->transfers));
     TRY(fill_inputs(w, false, false, 0, source));
     int64_t filled = -1;
     for (int64_t i = 0; i < w->stage->schedule.count; i++) {
