@@ -7,7 +7,8 @@
 Needs torch and numpy.  The models, initializations, batch sizes and optimizers
 are those of models/digits.dnn and models/lenet5.dnn at their defaults.  digits:
 the last 297 rows are held out, pixels 0..16 are divided by 16; lenet5: pixels
-0..255 are divided by 255, then standardized (mean 0.286, deviation 0.353).
+0..255 are divided by 255, then standardized (mean 0.286, deviation 0.353), and the
+learning rate warms up over 200 steps.
 One line a seed.
 """
 import gzip
@@ -61,11 +62,13 @@ def read_fashion(folder):
     return part("train"), part("t10k")
 
 
-def train(make, data, batch, rate, epochs, seed):
+def train(make, data, batch, rate, warmup, epochs, seed):
     torch.manual_seed(seed)
     (x, y), (x_test, y_test) = data
     model = make()
     optimizer = torch.optim.SGD(model.parameters(), lr=rate, momentum=0.9, nesterov=True)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min(1, (step + 1) / warmup))
     begin = time.time()
     for _ in range(epochs):
         order = torch.randperm(len(x))
@@ -74,6 +77,7 @@ def train(make, data, batch, rate, epochs, seed):
             optimizer.zero_grad()
             nn.functional.cross_entropy(model(x[rows]), y[rows]).backward()
             optimizer.step()
+            schedule.step()
     with torch.no_grad():
         correct = (model(x_test).argmax(1) == y_test).float().mean()
     return 100 * float(correct), time.time() - begin
@@ -82,13 +86,15 @@ def train(make, data, batch, rate, epochs, seed):
 def main():
     torch.set_num_threads(1)
     if sys.argv[1] == "digits":
-        make, data, batch, rate, epochs = digits_model, read_digits(sys.argv[2]), 32, 0.05, 30
+        make, data = digits_model, read_digits(sys.argv[2])
+        batch, rate, warmup, epochs = 32, 0.05, 1, 30
     else:
-        make, data, batch, rate, epochs = lenet5_model, read_fashion(sys.argv[2]), 64, 0.02, 5
+        make, data = lenet5_model, read_fashion(sys.argv[2])
+        batch, rate, warmup, epochs = 64, 0.02, 200, 5
     if len(sys.argv) > 3:
         epochs = int(sys.argv[3])
     for seed in range(3 if sys.argv[1] == "lenet5" else 5):
-        accuracy, seconds = train(make, data, batch, rate, epochs, seed)
+        accuracy, seconds = train(make, data, batch, rate, warmup, epochs, seed)
         print(f"{sys.argv[1]}, {epochs} epochs, seed {seed}: {accuracy:.2f} % in {seconds:.0f} s",
               flush=True)
 
