@@ -48,11 +48,12 @@ static bool chance(Builder *b, int64_t percent)
     return random_chance(b->random, percent);
 }
 
-/* Even, odd, prime, and 9: which two devices split with little padding. */
+/* Even, odd, prime, and two that devices split with little padding: 9 over
+ * two, 15 over two, four, or two times two. */
 static int64_t extent(Builder *b)
 {
-    static const int64_t extents[] = {2, 3, 4, 4, 5, 6, 8, 8, 9};
-    return extents[between(b, 0, 8)];
+    static const int64_t extents[] = {2, 3, 4, 5, 6, 8, 8, 9, 15, 15};
+    return extents[between(b, 0, 9)];
 }
 
 static const Type *type_of(const Builder *b, NodeId id)
@@ -348,6 +349,25 @@ static bool step_pair(Builder *b)
     return true;
 }
 
+/* Two neighbours [i, k] become [k, i]: where neither extent divides the other
+ * the dimensions have no factors in common. */
+static bool step_regroup(Builder *b)
+{
+    Value *v = pick(b);
+    int32_t dim = pick_dim(b, v);
+    if (dim < 1 || dim - 1 == v->sample)
+        return false;
+    Shape to = type_of(b, v->node)->shape;
+    int64_t i = to.extent[dim - 1], k = to.extent[dim];
+    if (i == k)
+        return false;
+    to.extent[dim - 1] = k;
+    to.extent[dim] = i;
+    v->used = true;
+    add(b, graph_reshape(b->graph, v->node, to, at(b, "regroup")), v->sample);
+    return true;
+}
+
 /* Splits an even dimension, or merges a dimension into the one before. */
 static bool step_reshape(Builder *b)
 {
@@ -575,12 +595,14 @@ typedef bool Step(Builder *b);
 
 /* By weight: a step that is drawn more often stands more often. */
 static Step *const STEPS[] = {
-    step_unary,     step_unary,  step_guarded,     step_binary,
-    step_binary,    step_bias,   step_bias,        step_linear,
-    step_linear,    step_linear, step_pair,        step_pair,
-    step_reshape,   step_reduce, step_transpose,   step_normalize,
-    step_normalize, step_window, step_gather,      step_dropout,
-    step_dropout,   step_pool,   step_convolution, step_convolution,
+    step_unary,       step_unary,       step_unary,       step_guarded,
+    step_binary,      step_binary,      step_bias,        step_bias,
+    step_linear,      step_linear,      step_linear,      step_pair,
+    step_pair,        step_reshape,     step_regroup,     step_reduce,
+    step_transpose,   step_normalize,   step_normalize,   step_window,
+    step_gather,      step_dropout,     step_dropout,     step_pool,
+    step_pool,        step_pool,        step_convolution, step_convolution,
+    step_convolution, step_convolution, step_convolution, step_convolution,
 };
 enum { N_STEPS = sizeof(STEPS) / sizeof(STEPS[0]) };
 
@@ -660,9 +682,11 @@ static void finish(Builder *b)
 
 static void start(Builder *b)
 {
+    static const int64_t channels[] = {1, 2, 3, 15};
     Shape shape = {2, {b->options->batch, extent(b)}};
     if (b->options->images)
-        shape = (Shape){4, {b->options->batch, between(b, 1, 3), 4, 5}};
+        shape =
+            (Shape){4, {b->options->batch, channels[between(b, 0, 3)], 4, 5}};
     else if (chance(b, 50))
         shape.extent[shape.rank++] = extent(b);
     add(b, input(b, (Type){DTYPE_F32, shape}, 0), 0);

@@ -2,6 +2,7 @@
 #include "tests/property/coverage.h"
 
 #include "support/map.h"
+#include "tests/property/random_plan.h"
 
 #include <stdio.h>
 
@@ -13,8 +14,11 @@ static void count_splits(Coverage *c, const LogicalMesh *mesh,
     for (int32_t d = 0; d < shape->rank; d++) {
         uint8_t mask = s->axes[d] & (uint8_t)~AXIS_MASK_TIME;
         int64_t parts = mesh_axes_size(mesh, s->axes[d]);
-        c->two_axis_splits += (mask & (mask - 1)) != 0;
-        c->uneven_splits += shape->extent[d] % parts != 0;
+        bool two = (mask & (mask - 1)) != 0;
+        bool uneven = shape->extent[d] % parts != 0;
+        c->two_axis_splits += two;
+        c->uneven_splits += uneven;
+        c->uneven_two_axis_splits += two && uneven;
     }
 }
 
@@ -40,6 +44,8 @@ static void count_factors(Coverage *c, const Node *node, const Rule *rule,
         FactorCells *cells = &c->op[node->op][kind];
         cells->replicated += has[kind] && !any;
         cells->split += has[kind] && split[kind];
+        cells->uneven +=
+            has[kind] && cuts_unevenly(rule, mesh, strategy, (FactorKind)kind);
         cells->partial += has[kind] && !split[kind] && partial;
     }
 }
@@ -126,8 +132,10 @@ static int32_t print_op(const Coverage *c, Op op)
             continue;
         printf("%-22s %-9s", op_info(op)->text, KIND_NAMES[kind]);
         low += cell("replicated", cells->replicated);
-        if (kind != FACTOR_WHOLE)
+        if (kind != FACTOR_WHOLE) {
             low += cell("split", cells->split);
+            low += cell("uneven", cells->uneven);
+        }
         if (is_linear(op))
             low += cell("partial", cells->partial);
         printf("\n");
@@ -145,6 +153,7 @@ int32_t coverage_print(const Coverage *c)
             low += line(op_info((Op)op)->text, c->collective[op]);
     low += line("splits over two axes", c->two_axis_splits);
     low += line("uneven splits", c->uneven_splits);
+    low += line("uneven over two axes", c->uneven_two_axis_splits);
     low += line("transfers", c->transfers);
     low += line("partial world sum terms", c->world_sum_parts);
     for (int s = 1; s <= COVERED_STAGES_MAX; s++) {

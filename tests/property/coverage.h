@@ -17,13 +17,14 @@ enum {
 typedef struct FactorCells {
     int64_t replicated; /* ... on no axis, and the op on all devices alike */
     int64_t split;      /* ... split */
+    int64_t uneven;     /* ... split into blocks of which the last is short */
     int64_t partial;    /* ... not split, and the op adding partial values */
 } FactorCells;
 
 typedef struct Coverage {
     FactorCells op[OP_COUNT][FACTOR_KINDS];
     int64_t collective[OP_COUNT];
-    int64_t two_axis_splits, uneven_splits;
+    int64_t two_axis_splits, uneven_splits, uneven_two_axis_splits;
     int64_t transfers, world_sum_parts;
     int64_t stages[COVERED_STAGES_MAX + 1];
     int64_t microbatches[COVERED_MICROBATCHES_MAX + 1];

@@ -72,6 +72,33 @@ static int64_t draw_microbatches(Random *random, const GraphSet *set,
 
 /* -- strategies ------------------------------------------------------------ */
 
+bool cuts_unevenly(const Rule *rule, const LogicalMesh *mesh,
+                   const Strategy *strategy, FactorKind kind)
+{
+    for (int32_t axis = 1; axis < mesh->n_axes; axis++) {
+        uint8_t assign = strategy->assign[axis];
+        if (assign == ASSIGN_NONE || assign >= ASSIGN_LINEAR)
+            continue;
+        const Factor *factor = &rule->factor[assign - ASSIGN_FACTOR];
+        if (factor->kind == kind && factor->extent % mesh->axis[axis].size)
+            return true;
+    }
+    return false;
+}
+
+/* Few strategies cut unevenly: sometimes the draw aims at them. */
+static Strategy draw_strategy(Random *random, const Rule *rule,
+                              const LogicalMesh *mesh,
+                              const Strategy *strategies, int64_t n)
+{
+    Strategy drawn = strategies[random_between(random, 0, n - 1)];
+    int32_t tries = random_chance(random, 40) ? 8 : 0;
+    while (tries-- > 0 && !cuts_unevenly(rule, mesh, &drawn, FACTOR_PARALLEL) &&
+           !cuts_unevenly(rule, mesh, &drawn, FACTOR_SUM))
+        drawn = strategies[random_between(random, 0, n - 1)];
+    return drawn;
+}
+
 static void draw_strategies(Random *random, const Graph *graph, int64_t m,
                             PlanStage *stage, bool eval, bool replicated,
                             Arena *arena)
@@ -95,7 +122,7 @@ static void draw_strategies(Random *random, const Graph *graph, int64_t m,
         assert(n > 0);
         /* The first is replicated: too rare among all to be covered. */
         if (!replicated && !random_chance(random, 20))
-            drawn = strategies[random_between(random, 0, n - 1)];
+            drawn = draw_strategy(random, &rule, &stage->mesh, strategies, n);
         PlanChoice choice = {.path = node->path, .strategy = drawn};
         if (eval)
             *vector_push(arena, &stage->eval) = choice;

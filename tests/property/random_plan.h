@@ -7,6 +7,7 @@
 #define DNNC_TESTS_PROPERTY_RANDOM_PLAN_H
 
 #include "ir/plan.h"
+#include "ir/rule.h"
 #include "tests/numeric/random.h"
 
 /* What is fixed; 0 draws. */
@@ -21,5 +22,10 @@ typedef struct RandomPlanOptions {
  * Everything lives in `arena`. */
 Plan random_plan(Random *random, const RandomPlanOptions *options,
                  const GraphSet *set, Arena *arena, Mesh *mesh);
+
+/* Whether the strategy splits a factor of `kind` into blocks of which the last
+ * is short. */
+bool cuts_unevenly(const Rule *rule, const LogicalMesh *mesh,
+                   const Strategy *strategy, FactorKind kind);
 
 #endif

@@ -110,6 +110,33 @@ static void what_does_not_fit(void **state)
     }
 }
 
+/* 25 over 2 x 2 would be blocks of 7, 6, 6, 6 with 13 twice: only the first
+ * axis of a dimension may cut unevenly, and time never. */
+static void only_the_first_axis_cuts_unevenly(void **state)
+{
+    (void)state;
+    LogicalMesh one = mesh_of(1, 2, 2), two = mesh_of(2, 2, 2);
+    const struct {
+        const LogicalMesh *mesh;
+        int64_t extent;
+        uint8_t mask;
+        bool fits;
+    } cases[] = {
+        {&one, 25, 2, true},  {&one, 25, 6, false}, {&one, 15, 6, true},
+        {&one, 31, 6, true},  {&one, 27, 6, true},  {&one, 30, 6, false},
+        {&two, 30, 3, false}, {&two, 30, 2, true},  {&two, 32, 7, true},
+        {&two, 28, 7, false}, {&two, 25, 1, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Shape shape = {1, {cases[i].extent}};
+        Sharding s = {.axes = {cases[i].mask}};
+        assert_int_equal(sharding_fits(cases[i].mesh, &shape, &s),
+                         cases[i].fits);
+        if (cases[i].fits)
+            assert_covers_once(cases[i].mesh, cases[i].extent, cases[i].mask);
+    }
+}
+
 static void text_goes_both_ways(void **state)
 {
     (void)state;
@@ -121,7 +148,7 @@ static void text_goes_both_ways(void **state)
         Sharding in = {{(uint8_t)(number & 7), (uint8_t)(number >> 3 & 7)},
                        (uint8_t)(number >> 6),
                        0};
-        in.operator= (uint8_t)(in.partial ? number % 3 : 0);
+        in.operator=(uint8_t)(in.partial ? number % 3 : 0);
         Sharding out;
         Str text = sharding_print(&arena, &mesh, 2, &in);
         assert_true(sharding_parse(text, &mesh, 2, &out));
@@ -196,6 +223,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_fitting_split_covers_each_index_once),
         cmocka_unit_test(what_does_not_fit),
+        cmocka_unit_test(only_the_first_axis_cuts_unevenly),
         cmocka_unit_test(text_goes_both_ways),
         cmocka_unit_test(rings_share_the_link_between_hosts),
     };
