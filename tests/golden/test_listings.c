@@ -1,8 +1,5 @@
-/* Golden tests of what follows a plan: local graphs, kernels, instructions.
- *
- *     test_listings [--bless] FILE...
- *
- * A file is
+/* Golden tests (golden.h) of what follows a plan: local graphs, kernels,
+ * instructions.  A file is
  *
  *     # the idea
  *     plan stages=1 devices=2 microbatches=2
@@ -12,9 +9,7 @@
  *     <every stage's local train graph, its kernels, and the program>
  *
  * Stages have even shares of the layers and one device axis, x; nodes that no
- * line chooses for are replicated.  So no planner has a part in this.
- *
- * `--bless` rewrites the expected part; a person reads the difference. */
+ * line chooses for are replicated.  So no planner has a part in this. */
 #include "frontend/frontend.h"
 #include "ir/graph_text.h"
 #include "passes/fuse.h"
@@ -22,7 +17,7 @@
 #include "passes/partition.h"
 #include "passes/pass.h"
 #include "passes/program_build.h"
-#include "support/file.h"
+#include "tests/golden/golden.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -119,8 +114,9 @@ static void describe(const GraphSet *set, const Plan *plan, const Mesh *mesh,
     text_append(text, program_print(arena, &program));
 }
 
-static Str answer(Str given, Arena *arena, Arena scratch)
+static Str answer(Str name, Str given, Arena *arena, Arena scratch)
 {
+    (void)name;
     Diagnostics d = diagnostics_new(arena);
     Text text = text_new(arena);
     const char *begin = strstr(given.data, "\nmodel ");
@@ -143,41 +139,7 @@ static Str answer(Str given, Arena *arena, Arena scratch)
     return text_str(&text);
 }
 
-static bool run_file(const char *path, bool bless, Arena arena, Arena scratch)
-{
-    static const char SEPARATOR[] = "----\n";
-    Str file;
-    Status status = file_read(&arena, path, &file);
-    if (status_failed(&status)) {
-        fprintf(stderr, "%s\n", status.message);
-        return false;
-    }
-    const char *cut = strstr(file.data, SEPARATOR);
-    int64_t length = cut ? cut - file.data : file.length;
-    Str given = str_copy(&arena, (Str){file.data, length});
-    Str expected = cut ? str_from(cut + strlen(SEPARATOR)) : STR("");
-    Str actual = answer(given, &arena, scratch);
-    if (str_equal(expected, actual))
-        return true;
-    printf("%s: another program\n-- actual\n%.*s", path, STR_ARG(actual));
-    if (bless) {
-        Str text = str_format(&arena, "%.*s%s%.*s", STR_ARG(given), SEPARATOR,
-                              STR_ARG(actual));
-        status = file_write(path, text, false);
-        return !status_failed(&status);
-    }
-    return false;
-}
-
 int main(int argc, char **argv)
 {
-    ArenaMemory memory;
-    Arena arena = arena_reserve(&memory, (int64_t)1 << 32, NULL);
-    Arena scratch = arena_split(&arena);
-    bool bless = argc > 1 && strcmp(argv[1], "--bless") == 0;
-    bool passed = argc > 1 + bless;
-    for (int i = 1 + bless; i < argc; i++)
-        passed &= run_file(argv[i], bless, arena, scratch);
-    arena_release(&memory);
-    return passed ? EXIT_SUCCESS : EXIT_FAILURE;
+    return golden_main(argc, argv, answer);
 }
