@@ -22,16 +22,17 @@ static Status parse(DataFile *file, char format)
     return status_error(STATUS_INPUT, "no format");
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+void fuzz_input(Str bytes, Arena *arena)
 {
-    if (size < 2)
-        return 0;
+    (void)arena;
+    if (bytes.length < 2)
+        return;
     DataFile file = {.name = strdup("fuzz"), .scale = 1};
-    file.memory_bytes = (int64_t)size - 1;
-    file.memory = malloc(size - 1);
+    file.memory_bytes = bytes.length - 1;
+    file.memory = malloc((size_t)file.memory_bytes);
     assert(file.memory && file.name);
-    memcpy(file.memory, data + 1, size - 1);
-    Status status = parse(&file, (char)data[0]);
+    memcpy(file.memory, bytes.data + 1, (size_t)file.memory_bytes);
+    Status status = parse(&file, bytes.data[0]);
     if (!status_failed(&status) && file.shape.rank > 0) {
         float value;
         status = data_file_read(&file, shape_count(&file.shape) - 1, 1,
@@ -40,5 +41,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         status = data_file_check(&file, DTYPE_I32, 10);
     }
     data_file_close(&file);
-    return 0;
 }

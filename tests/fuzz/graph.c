@@ -5,7 +5,6 @@
 #include "tests/fuzz/fuzz.h"
 
 #include <assert.h>
-#include <setjmp.h>
 
 static Graph *parse(Arena *arena, Str text)
 {
@@ -17,7 +16,7 @@ static Graph *parse(Arena *arena, Str text)
     return graph;
 }
 
-static void try_text(Arena *arena, Str text)
+void fuzz_input(Str text, Arena *arena)
 {
     Graph *graph = parse(arena, text);
     if (!graph)
@@ -28,18 +27,4 @@ static void try_text(Arena *arena, Str text)
     Graph *again = parse(arena, printed);
     assert(again && "what is printed parses");
     assert(str_equal(graph_print(arena, again), printed));
-}
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
-    static ArenaMemory memory;
-    static Arena arena;
-    static jmp_buf exhausted;
-    if (!arena.next)
-        arena = arena_reserve(&memory, (int64_t)1 << 28, &exhausted);
-    if (setjmp(exhausted) == 0) {
-        Arena scratch = arena;
-        try_text(&scratch, (Str){(const char *)data, (int64_t)size});
-    }
-    return 0;
 }

@@ -2,30 +2,24 @@
  * own check, and small problems are solved to a consistent end. */
 #include "solver/iopddl.h"
 
+#include "support/checked.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <assert.h>
-#include <setjmp.h>
 #include <string.h>
-
-typedef struct Bytes {
-    const uint8_t *data;
-    size_t size;
-} Bytes;
 
 static int64_t read_bytes(void *context, char *bytes, int64_t n,
                           const char **wrong)
 {
-    Bytes *b = context;
+    Str *rest = context;
     (void)wrong;
-    size_t taken = (size_t)n < b->size ? (size_t)n : b->size;
-    memcpy(bytes, b->data, taken);
-    b->data += taken;
-    b->size -= taken;
-    return (int64_t)taken;
+    int64_t taken = min_i64(n, rest->length);
+    memcpy(bytes, rest->data, (size_t)taken);
+    *rest = (Str){rest->data + taken, rest->length - taken};
+    return taken;
 }
 
-static void try_bytes(Arena *arena, Bytes bytes)
+void fuzz_input(Str bytes, Arena *arena)
 {
     Arena scratch = arena_split(arena);
     IopddlProblem p;
@@ -43,18 +37,4 @@ static void try_bytes(Arena *arena, Bytes bytes)
     assert(e.forbidden == 0 && e.cost == s.cost);
     assert(e.peak_usage <= p.problem.usage_limit);
     assert(s.lower_bound <= s.cost);
-}
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
-    static ArenaMemory memory;
-    static Arena arena;
-    static jmp_buf exhausted;
-    if (!arena.next)
-        arena = arena_reserve(&memory, (int64_t)1 << 30, &exhausted);
-    if (setjmp(exhausted) == 0) {
-        Arena perm = arena;
-        try_bytes(&perm, (Bytes){data, size});
-    }
-    return 0;
 }

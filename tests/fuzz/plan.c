@@ -5,9 +5,8 @@
 #include "tests/fuzz/fuzz.h"
 
 #include <assert.h>
-#include <setjmp.h>
 
-static void try_text(Arena *arena, Str text)
+void fuzz_input(Str text, Arena *arena)
 {
     Diagnostics d = diagnostics_new(arena);
     int32_t source = diagnostics_add_source(&d, STR("fuzz.plan"), text);
@@ -23,18 +22,4 @@ static void try_text(Arena *arena, Str text)
     bool survives = plan_parse(arena, source, &e, &again);
     assert(survives && "what was read and printed is read");
     assert(str_equal(plan_print(arena, &again), once));
-}
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
-    static ArenaMemory memory;
-    static Arena arena;
-    static jmp_buf exhausted;
-    if (!arena.next)
-        arena = arena_reserve(&memory, (int64_t)1 << 28, &exhausted);
-    if (setjmp(exhausted) == 0) {
-        Arena scratch = arena;
-        try_text(&scratch, (Str){(const char *)data, (int64_t)size});
-    }
-    return 0;
 }

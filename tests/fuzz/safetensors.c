@@ -5,7 +5,6 @@
 #include "tests/fuzz/fuzz.h"
 
 #include <assert.h>
-#include <setjmp.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -23,25 +22,19 @@ static void read_all(const Safetensors *file)
     }
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+void fuzz_input(Str bytes, Arena *arena)
 {
-    static ArenaMemory memory;
-    static Arena arena;
-    static jmp_buf exhausted;
-    if (!arena.next)
-        arena = arena_reserve(&memory, (int64_t)1 << 28, &exhausted);
-    int descriptor = memfd_create("fuzz", 0);
-    assert(descriptor >= 0 && write(descriptor, data, size) == (ssize_t)size);
+    static int descriptor = -1; /* one file for all inputs */
+    if (descriptor < 0)
+        descriptor = memfd_create("fuzz", 0);
+    int resized = ftruncate(descriptor, 0);
+    ssize_t written = pwrite(descriptor, bytes.data, (size_t)bytes.length, 0);
+    assert(resized == 0 && written == bytes.length);
     char path[64];
     snprintf(path, sizeof(path), "/proc/self/fd/%d", descriptor);
-    if (setjmp(exhausted) == 0) {
-        Arena scratch = arena;
-        Safetensors file;
-        Status status = safetensors_open(&file, &scratch, path);
-        if (!status_failed(&status))
-            read_all(&file);
-        safetensors_close(&file);
-    }
-    close(descriptor);
-    return 0;
+    Safetensors file;
+    Status status = safetensors_open(&file, arena, path);
+    if (!status_failed(&status))
+        read_all(&file);
+    safetensors_close(&file);
 }
