@@ -2,36 +2,14 @@
  * kernels of the shapes that training makes. */
 #include "batch.h"
 #include "random_body.h"
+#include "tests/arena.h"
 #include "tests/numeric/random_op.h"
 #include "training_kernels.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
-
-static ArenaMemory memory;
-static Arena arena, scratch;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = arena_reserve(&memory, (int64_t)1 << 34, NULL);
-    scratch = arena_split(&arena);
-    return arena.next ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_release(&memory);
-    return 0;
-}
 
 static const LogicalMesh MESH = {2, {{.size = 2}, {.size = 3}}};
 
@@ -304,12 +282,16 @@ static void in_place_agrees(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(every_op_agrees, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(training_kernels_agree, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(running_sums_agree, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(in_place_agrees, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(random_bodies_agree, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(every_op_agrees, arena_set_up,
+                                        arena_tear_down),
+        cmocka_unit_test_setup_teardown(training_kernels_agree, arena_set_up,
+                                        arena_tear_down),
+        cmocka_unit_test_setup_teardown(running_sums_agree, arena_set_up,
+                                        arena_tear_down),
+        cmocka_unit_test_setup_teardown(in_place_agrees, arena_set_up,
+                                        arena_tear_down),
+        cmocka_unit_test_setup_teardown(random_bodies_agree, arena_set_up,
+                                        arena_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,16 +7,12 @@
  * so; where it says `zero`, gradients are zeros and so are the differences. */
 #include "ir/graph_text.h"
 #include "passes/pass.h"
+#include "tests/arena.h"
 #include "tests/numeric/random_op.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 enum { INSTANCES = 24 };
 
@@ -31,24 +27,7 @@ static const char *const GRADIENTS[OP_COUNT] = {
 #undef OP
 };
 
-static ArenaMemory memory;
-static Arena arena, scratch;
 static Diagnostics diagnostics;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = arena_reserve(&memory, (int64_t)1 << 32, NULL);
-    scratch = arena_split(&arena);
-    return arena.next ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_release(&memory);
-    return 0;
-}
 
 /* The instance with a loss, and the weights that the loss reads. */
 typedef struct Case {
@@ -261,5 +240,5 @@ int main(void)
         cmocka_unit_test(test_simplified),
         cmocka_unit_test(test_zero_rows),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, arena_set_up, arena_tear_down);
 }

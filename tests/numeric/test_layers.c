@@ -4,37 +4,16 @@
 #include "ir/graph_text.h"
 #include "passes/layer.h"
 #include "passes/pass.h"
+#include "tests/arena.h"
 #include "tests/numeric/random_graph.h"
 #include "tests/oracle/trainer.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
-
-#include <cmocka.h>
 
 enum { MODELS = 120, STEPS = 2, BATCH = 8 };
 
-static ArenaMemory memory;
-static Arena arena, scratch;
 static Diagnostics diagnostics;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = arena_reserve(&memory, (int64_t)1 << 33, NULL);
-    scratch = arena_split(&arena);
-    return arena.next ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_release(&memory);
-    return 0;
-}
 
 static RandomModel model_of(uint64_t seed, Arena *a)
 {
@@ -278,5 +257,5 @@ int main(void)
         cmocka_unit_test(test_layers),
         cmocka_unit_test(test_plan_layers),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, arena_set_up, arena_tear_down);
 }

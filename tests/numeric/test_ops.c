@@ -6,34 +6,13 @@
  */
 #include "ir/graph_text.h"
 #include "ir/verify.h"
+#include "tests/arena.h"
 #include "tests/numeric/random_op.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 enum { INSTANCES = 60 };
-
-static ArenaMemory memory;
-static Arena arena;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = arena_reserve(&memory, (int64_t)1 << 28, NULL);
-    return arena.next ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_release(&memory);
-    return 0;
-}
 
 /* -- elements -------------------------------------------------------------- */
 
@@ -601,5 +580,5 @@ int main(void)
         cmocka_unit_test(every_op_is_legal_and_round_trips),
         cmocka_unit_test(normal_numbers_have_normal_moments),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, arena_set_up, arena_tear_down);
 }

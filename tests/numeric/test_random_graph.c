@@ -3,33 +3,12 @@
 #include "ir/graph_text.h"
 #include "ir/rule.h"
 #include "ir/verify.h"
+#include "tests/arena.h"
 #include "tests/numeric/random_graph.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
 
 enum { MODELS = 300 };
-
-static ArenaMemory memory;
-static Arena arena;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = arena_reserve(&memory, (int64_t)1 << 30, NULL);
-    return arena.next ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_release(&memory);
-    return 0;
-}
 
 static RandomModel draw(int seed)
 {
@@ -151,5 +130,5 @@ int main(void)
         cmocka_unit_test(models_take_microbatches),
         cmocka_unit_test(models_have_every_kind_of_op),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, arena_set_up, arena_tear_down);
 }

@@ -6,35 +6,13 @@
  * nothing discontinuous is applied to what was computed. */
 #include "ir/graph_text.h"
 #include "passes/pass.h"
+#include "tests/arena.h"
 #include "tests/numeric/random_op.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 
-#include <cmocka.h>
-
 enum { GRAPHS = 1500, NODES = 28, N_INPUTS = 3 };
-
-static ArenaMemory memory;
-static Arena arena, scratch;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = arena_reserve(&memory, (int64_t)1 << 32, NULL);
-    scratch = arena_split(&arena);
-    return arena.next ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_release(&memory);
-    return 0;
-}
 
 static const NodeOrigin ORIGIN = {.layer = LAYER_NONE, .path = {"n", 1}};
 
@@ -346,5 +324,5 @@ int main(void)
         cmocka_unit_test(test_values_stay),
         cmocka_unit_test(test_idempotent),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, arena_set_up, arena_tear_down);
 }

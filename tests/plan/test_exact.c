@@ -14,15 +14,11 @@
 #include "passes/plan.h"
 #include "support/checked.h"
 #include "support/philox.h"
+#include "tests/arena.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 enum {
     VISITS_MAX = 1000000, /* of one draw's enumeration; dearer ones are
@@ -31,24 +27,7 @@ enum {
     TIMES_MAX = 64,
 };
 
-static ArenaMemory memory;
-static Arena arena, scratch;
 static int n_draws = 150;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = arena_reserve(&memory, (int64_t)1 << 34, NULL);
-    scratch = arena_split(&arena);
-    return arena.next ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_release(&memory);
-    return 0;
-}
 
 /* -- random problems ------------------------------------------------------- */
 
@@ -454,5 +433,5 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_search_equals_enumeration),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, arena_set_up, arena_tear_down);
 }

@@ -2,33 +2,11 @@
  * their parts, and its plans survive their text. */
 #include "passes/plan_check.h"
 #include "planned.h"
+#include "tests/arena.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
-
-static ArenaMemory memory;
-static Arena arena, scratch;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = arena_reserve(&memory, (int64_t)1 << 34, NULL);
-    scratch = arena_split(&arena);
-    return arena.next ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_release(&memory);
-    return 0;
-}
 
 static Planned plan_of(const char *model, const char *mesh,
                        const char *const *settings)
@@ -454,5 +432,5 @@ int main(void)
         cmocka_unit_test(a_plan_whose_memory_is_not_there),
         cmocka_unit_test(a_received_value_is_no_partial_sum),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, arena_set_up, arena_tear_down);
 }

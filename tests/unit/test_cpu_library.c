@@ -1,32 +1,12 @@
 /* Unit tests of the CPU's library calls against the obvious loops. */
 #include "runtime/device.h"
+#include "tests/arena.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
-static ArenaMemory memory;
-static Arena arena;
 static uint32_t random_state = 1;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = arena_reserve(&memory, (int64_t)1 << 30, NULL);
-    return arena.next ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_release(&memory);
-    return 0;
-}
 
 static float *random_values(int64_t count)
 {
@@ -290,5 +270,5 @@ int main(void)
         cmocka_unit_test(dots_with_gaps_between_rows),
         cmocka_unit_test(convolutions_and_their_gradients),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, arena_set_up, arena_tear_down);
 }

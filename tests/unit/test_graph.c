@@ -2,30 +2,9 @@
  * tables, copies. */
 #include "ir/graph.h"
 #include "ir/rule.h"
+#include "tests/arena.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
-static ArenaMemory memory;
-static Arena arena;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = arena_reserve(&memory, (int64_t)1 << 24, NULL);
-    return arena.next ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_release(&memory);
-    return 0;
-}
 
 /* -- result types ---------------------------------------------------------- */
 
@@ -327,5 +306,5 @@ int main(void)
         cmocka_unit_test(a_clone_of_every_node_is_the_graph),
         cmocka_unit_test(uses_are_counted),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, arena_set_up, arena_tear_down);
 }

@@ -1,29 +1,7 @@
 /* Unit tests of the textual IR: every attribute round-trips byte for byte, and
  * every mistake is diagnosed at its place. */
 #include "ir/graph_text.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
-static ArenaMemory memory;
-static Arena arena;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = arena_reserve(&memory, (int64_t)1 << 26, NULL);
-    return arena.next ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_release(&memory);
-    return 0;
-}
+#include "tests/arena.h"
 
 static Graph *parse(const char *text, Diagnostics *diagnostics)
 {
@@ -192,5 +170,5 @@ int main(void)
         cmocka_unit_test(comments_and_blank_lines_are_skipped),
         cmocka_unit_test(mistakes_are_diagnosed_at_their_place),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, arena_set_up, arena_tear_down);
 }

@@ -3,30 +3,9 @@
 #include "ir/graph_text.h"
 #include "ir/interpret.h"
 #include "support/philox.h"
+#include "tests/arena.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
-static ArenaMemory memory;
-static Arena arena;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = arena_reserve(&memory, (int64_t)1 << 26, NULL);
-    return arena.next ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_release(&memory);
-    return 0;
-}
 
 /* %1 = a, %2 = b and then one op on them. */
 typedef struct Case {
@@ -185,5 +164,5 @@ int main(void)
         cmocka_unit_test(random_numbers_follow_step_only_when_asked),
         cmocka_unit_test(composites_are_stable),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, arena_set_up, arena_tear_down);
 }

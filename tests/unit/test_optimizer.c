@@ -4,35 +4,20 @@
  * The model is one whose gradients are known by hand: the mean over the batch
  * of (x . w + b - y)^2 / 2. */
 #include "passes/pass.h"
+#include "tests/arena.h"
 #include "tests/oracle/trainer.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
 
 enum { N = 4, D = 3, STEPS = 30, W = 0, B = 1 };
 
-static ArenaMemory memory;
-static Arena arena, scratch;
 static Diagnostics diagnostics;
 
 static int set_up(void **state)
 {
-    (void)state;
-    arena = arena_reserve(&memory, (int64_t)1 << 28, NULL);
-    scratch = arena_split(&arena);
+    int result = arena_set_up(state);
     diagnostics = diagnostics_new(&arena);
-    return arena.next ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_release(&memory);
-    return 0;
+    return result;
 }
 
 static NodeOrigin at(const char *path)
@@ -319,5 +304,5 @@ int main(void)
         cmocka_unit_test(test_clipping), cmocka_unit_test(test_schedules),
         cmocka_unit_test(test_groups),   cmocka_unit_test(test_frozen),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, arena_tear_down);
 }

@@ -3,31 +3,10 @@
  * damage is diagnosed where it is. */
 #include "ir/json_place.h"
 #include "ir/plan.h"
+#include "tests/arena.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
-
-static ArenaMemory memory;
-static Arena arena;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = arena_reserve(&memory, (int64_t)1 << 28, NULL);
-    return arena.next ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_release(&memory);
-    return 0;
-}
 
 static Plan sample(void)
 {
@@ -274,5 +253,5 @@ int main(void)
         cmocka_unit_test(damage_is_diagnosed_in_its_place),
         cmocka_unit_test(truncated_and_changed_plans_do_not_crash),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, arena_set_up, arena_tear_down);
 }

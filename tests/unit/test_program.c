@@ -1,29 +1,8 @@
 /* Unit tests of ir/program*.c: bytes there and back, damage found, pieces. */
 #include "ir/program.h"
+#include "tests/arena.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
-
-#include <cmocka.h>
-
-static ArenaMemory memory;
-static Arena arena;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = arena_reserve(&memory, (int64_t)1 << 32, NULL);
-    return arena.next ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_release(&memory);
-    return 0;
-}
 
 static LogicalMesh mesh_of(int64_t microbatches, int64_t x, int64_t y)
 {
@@ -131,9 +110,9 @@ static void every_prefix_is_refused(void **state)
     Program program = sample(), decoded;
     Str bytes = program_encode(&arena, &program);
     for (int64_t length = 0; length < bytes.length; length++) {
-        Arena scratch = arena;
+        Arena inner = arena;
         Status status =
-            program_decode(&scratch, bytes.data, (size_t)length, &decoded);
+            program_decode(&inner, bytes.data, (size_t)length, &decoded);
         assert_true(status_failed(&status));
     }
 }
@@ -146,16 +125,16 @@ static void damage_never_crashes(void **state)
     Str bytes = program_encode(&arena, &program);
     int64_t refused = 0;
     for (int64_t at = 0; at < bytes.length; at++) {
-        Arena scratch = arena;
-        char *copy = arena_new(&scratch, char, bytes.length);
+        Arena inner = arena;
+        char *copy = arena_new(&inner, char, bytes.length);
         memcpy(copy, bytes.data, (size_t)bytes.length);
         copy[at] = (char)(copy[at] ^ 0x81);
         Status status =
-            program_decode(&scratch, copy, (size_t)bytes.length, &decoded);
+            program_decode(&inner, copy, (size_t)bytes.length, &decoded);
         if (status_failed(&status))
             refused++;
         else
-            program_print(&scratch, &decoded);
+            program_print(&inner, &decoded);
     }
     assert_true(refused > bytes.length / 2);
 }
@@ -224,18 +203,18 @@ static void replicas_share_the_sending(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(decoding_inverts_encoding, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(every_prefix_is_refused, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(damage_never_crashes, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(ranks_find_their_place, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(pieces_tile_each_block, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(replicas_share_the_sending, set_up,
-                                        tear_down),
+        cmocka_unit_test_setup_teardown(decoding_inverts_encoding, arena_set_up,
+                                        arena_tear_down),
+        cmocka_unit_test_setup_teardown(every_prefix_is_refused, arena_set_up,
+                                        arena_tear_down),
+        cmocka_unit_test_setup_teardown(damage_never_crashes, arena_set_up,
+                                        arena_tear_down),
+        cmocka_unit_test_setup_teardown(ranks_find_their_place, arena_set_up,
+                                        arena_tear_down),
+        cmocka_unit_test_setup_teardown(pieces_tile_each_block, arena_set_up,
+                                        arena_tear_down),
+        cmocka_unit_test_setup_teardown(replicas_share_the_sending,
+                                        arena_set_up, arena_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,30 +2,9 @@
  * on the blocks of a virtual mesh. */
 #include "passes/reshard.h"
 #include "support/text.h"
+#include "tests/arena.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
-
-#include <cmocka.h>
-
-static ArenaMemory memory;
-static Arena arena;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = arena_reserve(&memory, (int64_t)1 << 28, NULL);
-    return arena.next ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_release(&memory);
-    return 0;
-}
 
 /* Latency 1 us and 1 GB/s over x, a tenth of that speed over y. */
 static LogicalMesh mesh_of(int64_t microbatches, int64_t x, int64_t y)
@@ -263,10 +242,9 @@ static void every_path_moves_the_value(void **state)
             if (!draw_sharding(&mesh, number % 64, &from) ||
                 !draw_sharding(&mesh, number / 64, &to))
                 continue;
-            Arena scratch = arena;
+            Arena inner = arena;
             ReshardStep *steps;
-            int64_t n =
-                reshard_path(&mesh, &type, &from, &to, &scratch, &steps);
+            int64_t n = reshard_path(&mesh, &type, &from, &to, &inner, &steps);
             assert_true(n >= 0);
             Replay replay;
             replay_start(&mesh, &from, &replay);
@@ -288,5 +266,5 @@ int main(void)
         cmocka_unit_test(prices_are_alpha_beta),
         cmocka_unit_test(every_path_moves_the_value),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, arena_set_up, arena_tear_down);
 }

@@ -1,31 +1,10 @@
 /* Unit tests of ir/factors.c, ir/rule.c and ir/microbatch.c: the strategies
  * that follow from index rules, and what time does in a training graph. */
 #include "ir/rule.h"
+#include "tests/arena.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
-static ArenaMemory memory;
-static Arena arena;
 static Graph *g;
 static Diagnostics diagnostics;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = arena_reserve(&memory, (int64_t)1 << 26, NULL);
-    return arena.next ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_release(&memory);
-    return 0;
-}
 
 static int fresh_graph(void **state)
 {
@@ -291,5 +270,5 @@ int main(void)
         TEST(time_splits_samples_and_sums_gradients),
         TEST(statistics_over_the_batch_are_diagnosed),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, arena_set_up, arena_tear_down);
 }

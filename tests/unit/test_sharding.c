@@ -1,30 +1,9 @@
 /* Unit tests of ir/sharding.c and ir/mesh.c: blocks cover every index once,
  * text goes both ways, logical axes get the links their rings cross. */
 #include "ir/mesh.h"
+#include "tests/arena.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
-
-#include <cmocka.h>
-
-static ArenaMemory memory;
-static Arena arena;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = arena_reserve(&memory, (int64_t)1 << 24, NULL);
-    return arena.next ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_release(&memory);
-    return 0;
-}
 
 static LogicalMesh mesh_of(int64_t microbatches, int64_t x, int64_t y)
 {
@@ -227,5 +206,5 @@ int main(void)
         cmocka_unit_test(text_goes_both_ways),
         cmocka_unit_test(rings_share_the_link_between_hosts),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, arena_set_up, arena_tear_down);
 }

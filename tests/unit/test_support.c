@@ -8,32 +8,11 @@
 #include "support/status.h"
 #include "support/text.h"
 #include "support/vector.h"
+#include "tests/arena.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
-
-static ArenaMemory memory;
-static Arena arena;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = arena_reserve(&memory, (int64_t)1 << 24, NULL);
-    return arena.next ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_release(&memory);
-    return 0;
-}
 
 static void arena_exhaustion_lands(void **state)
 {
@@ -56,8 +35,8 @@ static void arena_scratch_vanishes(void **state)
 {
     (void)state;
     char *before = arena.next;
-    Arena scratch = arena;
-    int *value = arena_new(&scratch, int, 3);
+    Arena copy = arena;
+    int *value = arena_new(&copy, int, 3);
     assert_int_equal(value[2], 0);
     assert_ptr_equal(arena.next, before);
 }
@@ -123,10 +102,10 @@ static void diagnostics_point_at_the_place(void **state)
 {
     (void)state;
     Diagnostics d = diagnostics_new(&arena);
-    int32_t s = diagnostics_add_source(&d, STR("m.dnn"),
-                                       STR("one\n  two three\n"));
-    Diagnostic *added = diagnose(&d, ((Span){s, 10, 15}), file_unreadable,
-                                 "x", "gone");
+    int32_t s =
+        diagnostics_add_source(&d, STR("m.dnn"), STR("one\n  two three\n"));
+    Diagnostic *added =
+        diagnose(&d, ((Span){s, 10, 15}), file_unreadable, "x", "gone");
     diagnostic_note(&d, added, (Span){s, 0, 3}, "first here");
     assert_string_equal(
         diagnostics_print(&d, &arena).data,
@@ -174,5 +153,5 @@ int main(void)
         cmocka_unit_test(file_write_replaces_or_leaves),
         cmocka_unit_test(diagnostics_point_at_the_place),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, arena_set_up, arena_tear_down);
 }

@@ -2,29 +2,7 @@
  * it, with the violation's words. */
 #include "ir/graph_text.h"
 #include "ir/verify.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
-static ArenaMemory memory;
-static Arena arena;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = arena_reserve(&memory, (int64_t)1 << 26, NULL);
-    return arena.next ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_release(&memory);
-    return 0;
-}
+#include "tests/arena.h"
 
 /* A model with a parameter `w` (row 0), its loss and the start of more. */
 #define HEAD                                              \
@@ -182,5 +160,5 @@ int main(void)
         cmocka_unit_test(each_form_keeps_its_promises),
         cmocka_unit_test(damaged_graphs_are_found),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, arena_set_up, arena_tear_down);
 }
