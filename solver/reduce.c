@@ -6,6 +6,17 @@
  */
 #include "solver/reduce.h"
 
+void reduce_arcs(Network *net, Arena scratch)
+{
+    for (int64_t k = 0; k < net->edge_queue.count && !net->contradiction; k++) {
+        int32_t edge = net->edge_queue.data[k];
+        net->edges.data[edge].queued = false;
+        if (net->edges.data[edge].cost)
+            reduce_arc(net, edge, scratch);
+    }
+    net->edge_queue.count = 0;
+}
+
 static void reduce_edge(Network *net, int32_t edge, Arena scratch)
 {
     net->edges.data[edge].queued = false;

@@ -11,6 +11,9 @@
 /* Applies all of them until none applies, or a contradiction is met. */
 void reduce(Network *net, Arena scratch);
 
+/* Arc consistency alone, on the edges that wait for a look: no node goes. */
+void reduce_arcs(Network *net, Arena scratch);
+
 /* Choices without a finite partner over some edge go (reduce_edge.c). */
 bool reduce_arc(Network *net, int32_t edge, Arena scratch);
 /* cost(i, j) = f(i) + g(j): the edge goes (reduce_edge.c). */

@@ -16,6 +16,7 @@
 #include "solver/branch.h"
 #include "solver/dual.h"
 #include "solver/improve.h"
+#include "solver/reduce.h"
 #include "solver/repair.h"
 
 #include <string.h>
@@ -116,30 +117,37 @@ static void ascend(Search *s, Dual *dual, int passes, Arena scratch)
     }
 }
 
-/* Keeps the choices with a marginal of at most `most`, those of the two
- * assignments, and renumbers these. */
+/* x in the numbering of before choices went: old[v] are the labels of then. */
+static void renumber(const Network *net, const int32_t *const *old, int32_t *x)
+{
+    for (int32_t v = 0; v < net->n_nodes; v++) {
+        int32_t label = old[v][x[v]], i = 0;
+        while (net->nodes[v].label[i] != label)
+            i++;
+        x[v] = i;
+    }
+}
+
+/* Keeps the choices with a marginal of at most `most` and those of the two
+ * assignments; then those that still have a partner over every edge. */
 static void keep_near(Network *net, const Dual *dual, double most,
                       int32_t *best, int32_t *fresh, Arena scratch)
 {
+    const int32_t **old = arena_new(&scratch, const int32_t *, net->n_nodes);
     for (int32_t v = 0; v < net->n_nodes; v++) {
         Arena inner = scratch;
-        int32_t n = net->nodes[v].n_choices, *number;
+        int32_t n = net->nodes[v].n_choices;
+        old[v] = net->nodes[v].label;
         bool *keep = arena_new(&inner, bool, n);
-        number = arena_new(&inner, int32_t, n + 1);
         for (int32_t i = 0; i < n; i++) {
             double marginal = dual->marginal[dual->choice_first[v] + i];
             keep[i] = i == best[v] || i == fresh[v] || !(marginal > most);
-            number[i + 1] = number[i] + keep[i];
         }
         network_keep(net, v, keep);
-        best[v] = number[best[v]];
-        fresh[v] = number[fresh[v]];
     }
-    net->edge_queue.count = net->node_queue.count = 0;
-    for (int64_t k = 0; k < net->edges.count; k++)
-        net->edges.data[k].queued = false;
-    for (int32_t v = 0; v < net->n_nodes; v++)
-        net->nodes[v].queued = false;
+    reduce_arcs(net, scratch);
+    renumber(net, old, best);
+    renumber(net, old, fresh);
 }
 
 static void adopt_fresh(Search *s)
