@@ -7,6 +7,7 @@
 #include "driver/command.h"
 #include "solver/certify.h"
 #include "solver/iopddl.h"
+#include "support/checked.h"
 #include "support/file.h"
 
 #include <inttypes.h>
@@ -17,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <zlib.h>
 
 enum { THREADS_MAX = 64 };
 
@@ -109,6 +111,15 @@ static Status worker_init(Worker *w, const ChoiceProblem *problem,
     return status_ok();
 }
 
+/* What is reported. */
+typedef struct Outcome {
+    ChoiceSolution solution;
+    int64_t bound; /* of all workers and the certificate */
+    bool certified;
+    int64_t claim; /* of the certificate: a cost, or a limit if infeasible */
+    double seconds;
+} Outcome;
+
 static bool has_choice(const ChoiceSolution *s)
 {
     return s->status == CHOICE_OPTIMAL || s->status == CHOICE_FEASIBLE;
@@ -148,54 +159,58 @@ static void append_choices(Text *text, const ChoiceSolution *s, int32_t n)
 }
 
 static Status write_solution(Arena *arena, const char *path,
-                             const IopddlProblem *p, const ChoiceSolution *s,
-                             int64_t bound)
+                             const IopddlProblem *p, const Outcome *o)
 {
+    const ChoiceSolution *s = &o->solution;
     Text text = text_new(arena);
     text_format(&text,
                 "{\"cost\": %" PRId64 ", \"lower_bound\": %" PRId64
                 ", \"status\": \"%s\", \"solution\": ",
-                s->cost, bound, STATUS_NAME[s->status]);
+                s->cost, o->bound, STATUS_NAME[s->status]);
     append_choices(&text, s, p->n_nodes);
     text_format(&text, "}\n");
     return file_write(path, text_str(&text), false);
 }
 
 /* The part of the cost that the bound leaves open. */
-static double gap_of(const ChoiceSolution *s, int64_t bound)
+static double gap_of(const Outcome *o)
 {
-    if (s->cost == bound)
+    int64_t cost = o->solution.cost;
+    if (cost == o->bound)
         return 0;
-    return (double)(s->cost - bound) / fmax(1, fabs((double)s->cost));
+    return (double)(cost - o->bound) / fmax(1, fabs((double)cost));
 }
 
-static void report_json(const IopddlProblem *p, const ChoiceSolution *s,
-                        int64_t bound, double seconds)
+static void report_json(const IopddlProblem *p, const Outcome *o)
 {
+    const ChoiceSolution *s = &o->solution;
     printf("{\"status\": \"%s\", \"nodes\": %" PRId32, STATUS_NAME[s->status],
            p->n_nodes);
     if (has_choice(s))
         printf(", \"cost\": %" PRId64 ", \"lower_bound\": %" PRId64
                ", \"gap\": %.9f",
-               s->cost, bound, gap_of(s, bound));
+               s->cost, o->bound, gap_of(o));
     if (s->choice)
         printf(", \"peak_usage\": %" PRId64 ", \"peak_time\": %" PRId64,
                s->peak_usage, s->peak_time);
     if (s->status == CHOICE_INFEASIBLE)
         printf(", \"least_peak\": %" PRId64, s->least_peak);
+    if (o->certified)
+        printf(", \"%s\": %" PRId64,
+               has_choice(s) ? "certified_bound" : "certified_limit", o->claim);
     printf(", \"usage_limit\": %" PRId64 ", \"work\": %" PRId64
            ", \"seconds\": %.3f}\n",
-           p->problem.usage_limit, s->work, seconds);
+           p->problem.usage_limit, s->work, o->seconds);
 }
 
-static void report_text(const IopddlProblem *p, const ChoiceSolution *s,
-                        int64_t bound, double seconds)
+static void report_text(const IopddlProblem *p, const Outcome *o)
 {
+    const ChoiceSolution *s = &o->solution;
     printf("status  %s\n", STATUS_NAME[s->status]);
     if (has_choice(s)) {
         printf("cost    %" PRId64 "\n", s->cost);
-        printf("bound   %" PRId64 "\n", bound);
-        printf("gap     %.4f %%\n", 100 * gap_of(s, bound));
+        printf("bound   %" PRId64 "\n", o->bound);
+        printf("gap     %.4f %%\n", 100 * gap_of(o));
     }
     if (s->choice)
         printf("peak    %" PRId64 " of %" PRId64 " at time %" PRId64 "\n",
@@ -203,37 +218,63 @@ static void report_text(const IopddlProblem *p, const ChoiceSolution *s,
     if (s->status == CHOICE_INFEASIBLE)
         printf("missing %" PRId64 " (no assignment peaks below %" PRId64 ")\n",
                s->least_peak - p->problem.usage_limit, s->least_peak);
-    printf("seconds %.2f\n", seconds);
+    if (o->certified)
+        printf("certificate: %s %" PRId64 "\n",
+               has_choice(s) ? "no assignment costs less than"
+                             : "no assignment keeps a limit of",
+               o->claim);
+    printf("seconds %.2f\n", o->seconds);
 }
 
-/* Writes the certificate, for which a fifth of the time was kept back; its
- * bound may be the better one. */
-static Status certify_file(const SolveArguments *a, Worker *w,
-                           const ChoiceSolution *s, int64_t *bound)
+/* Compressed when the name ends in .gz. */
+static Status write_certificate(const char *path, Str text)
 {
+    size_t length = strlen(path);
+    if (length < 3 || strcmp(path + length - 3, ".gz") != 0)
+        return file_write(path, text, false);
+    gzFile file = gzopen(path, "wb6");
+    bool written = file != NULL;
+    for (int64_t at = 0; written && at < text.length;) {
+        int64_t n = min_i64(text.length - at, 1 << 20);
+        written = gzwrite(file, text.data + at, (unsigned)n) == (int)n;
+        at += n;
+    }
+    if (file)
+        written = gzclose(file) == Z_OK && written;
+    return written ? status_ok()
+                   : status_error(STATUS_ENVIRONMENT, "%s: cannot be written",
+                                  path);
+}
+
+/* Proves the solution once more, for which a fifth of the time was kept back;
+ * what is proved may be more than the search knew. */
+static Status certify_file(const SolveArguments *a, Worker *w, Outcome *o)
+{
+    ChoiceSolution *s = &o->solution;
     if (a->time_limit > 0)
         w->deadline = w->start + 0.97 * a->time_limit;
-    int64_t certified;
-    Str text =
-        certify(&w->arena, w->scratch, w->problem, s, &w->options, &certified);
-    if (certified > *bound)
-        *bound = certified;
-    if (w->progress)
-        fprintf(stderr, "%8.2f s  certified bound %" PRId64 "\n",
-                seconds_now() - w->start, certified);
-    return file_write(a->certificate, text, false);
+    Certificate c = certify(&w->arena, w->scratch, w->problem, s, &w->options);
+    if (c.text.length == 0)
+        return status_ok();
+    o->certified = true;
+    o->claim = c.claim;
+    if (!c.infeasible)
+        o->bound = max_i64(o->bound, c.claim);
+    if (!c.infeasible && c.claim == s->cost)
+        s->status = CHOICE_OPTIMAL;
+    return write_certificate(a->certificate, c.text);
 }
 
 static Status report(Arena *arena, const SolveArguments *a,
-                     const IopddlProblem *p, const ChoiceSolution *s,
-                     int64_t bound, double seconds)
+                     const IopddlProblem *p, const Outcome *o)
 {
+    const ChoiceSolution *s = &o->solution;
     if (a->json)
-        report_json(p, s, bound, seconds);
+        report_json(p, o);
     else
-        report_text(p, s, bound, seconds);
+        report_text(p, o);
     if (a->output && has_choice(s))
-        TRY(write_solution(arena, a->output, p, s, bound));
+        TRY(write_solution(arena, a->output, p, o));
     if (s->status == CHOICE_INFEASIBLE)
         return status_error(STATUS_INPUT,
                             "%s: no assignment keeps the usage limit of "
@@ -257,7 +298,8 @@ static Status run_workers(Arena *arena, const SolveArguments *a,
 {
     Worker *workers = arena_new(arena, Worker, a->threads);
     pthread_t threads[THREADS_MAX];
-    int64_t n_started = 0, bound;
+    int64_t n_started = 0;
+    Outcome o = {0};
     Status status = status_ok();
     for (int64_t i = 0; i < a->threads && !status_failed(&status); i++)
         status = worker_init(&workers[i], &p->problem, a, i, start);
@@ -270,12 +312,17 @@ static Status run_workers(Arena *arena, const SolveArguments *a,
         worker_run(&workers[0]);
         for (int64_t i = 1; i <= n_started; i++)
             pthread_join(threads[i], NULL);
-        const ChoiceSolution *s = best_solution(workers, n_started + 1, &bound);
-        if (s && has_choice(s) && a->certificate)
-            status = certify_file(a, &workers[0], s, &bound);
+        const ChoiceSolution *s =
+            best_solution(workers, n_started + 1, &o.bound);
+        if (!s)
+            status = status_error(STATUS_ENVIRONMENT, "out of memory");
+        else
+            o.solution = *s;
+        if (s && s->status != CHOICE_UNKNOWN && a->certificate)
+            status = certify_file(a, &workers[0], &o);
+        o.seconds = seconds_now() - start;
         if (!status_failed(&status))
-            status = s ? report(arena, a, p, s, bound, seconds_now() - start)
-                       : status_error(STATUS_ENVIRONMENT, "out of memory");
+            status = report(arena, a, p, &o);
     }
     for (int64_t i = 0; i < a->threads; i++)
         arena_release(&workers[i].memory);

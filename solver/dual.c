@@ -88,15 +88,15 @@ static void index_edges(Dual *dual, Arena *arena, int32_t n)
     }
 }
 
-/* Prices are multiples of this and their sum stays below 2^32, so that sums
- * of prices over any rows are exact. */
-#define PRICE_QUANTUM  0x1p-20
+/* The sum of all prices stays below this, so that sums over any rows are
+ * exact. */
 #define PRICE_SUM_MOST 0x1p32
 
 static double round_price(double price, int32_t n_rows)
 {
     double most = PRICE_SUM_MOST / (n_rows + 1);
-    return floor(smaller(price, most) / PRICE_QUANTUM) * PRICE_QUANTUM;
+    return floor(smaller(price, most) / NETWORK_PRICE_QUANTUM) *
+           NETWORK_PRICE_QUANTUM;
 }
 
 /* A product and its rounding error, rounded down or up to an integer. */

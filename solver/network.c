@@ -1,6 +1,8 @@
 /* Network: nodes, tables, intervals, and the way back. */
 #include "solver/network.h"
 
+#include "solver/proof.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -287,6 +289,7 @@ void network_fix(Network *net, int32_t node)
 {
     NetworkNode *n = &net->nodes[node];
     assert(n->n_choices == 1 && n->intervals.count == 0);
+    proof_eliminate(net, node);
     net->constant += n->cost[0];
     for (int64_t k = 0; k < n->edges.count; k++) {
         int32_t edge = n->edges.data[k];
@@ -317,6 +320,21 @@ void network_fix(Network *net, int32_t node)
                         (NetworkStep){.parent = {-1, -1}, .best = label});
 }
 
+void network_forget_costs(Network *net)
+{
+    net->constant = 0;
+    for (int32_t v = 0; v < net->n_nodes; v++)
+        for (int32_t i = 0; i < net->nodes[v].n_choices; i++)
+            net->nodes[v].cost[i] = 0;
+    for (int64_t k = 0; k < net->edges.count; k++) {
+        NetworkEdge *e = &net->edges.data[k];
+        int64_t n =
+            (int64_t)net->nodes[e->a].n_choices * net->nodes[e->b].n_choices;
+        for (int64_t i = 0; e->cost && i < n; i++)
+            e->cost[i] = e->cost[i] < NEVER ? 0 : NEVER;
+    }
+}
+
 double *network_room(const Network *net, Arena *arena)
 {
     double *room = arena_new(arena, double, net->n_rows + 1);
@@ -326,6 +344,16 @@ double *network_room(const Network *net, Arena *arena)
         room[r] = net->limit[r] - used;
     }
     return room;
+}
+
+/* The names in the proof of the nodes that live[] lists. */
+static int32_t *name_live(Arena *arena, const Network *net, const int32_t *live,
+                          int32_t n)
+{
+    int32_t *name = arena_new(arena, int32_t, n);
+    for (int32_t i = 0; i < n; i++)
+        name[i] = net->name ? net->name[live[i]] : live[i];
+    return name;
 }
 
 Network network_extract(Arena *arena, const Network *net, int32_t **name)
@@ -341,6 +369,9 @@ Network network_extract(Arena *arena, const Network *net, int32_t **name)
     double *room = network_room(net, arena);
     Network out = network_new(arena, n_live, net->n_rows, room);
     out.constant = net->constant;
+    out.proof = net->proof;
+    if (net->proof)
+        out.name = name_live(arena, net, *name, n_live);
     if (net->n_rows > 0)
         memcpy(out.price, net->price, sizeof(double) * (size_t)net->n_rows);
     if (net->n_rows > 0)

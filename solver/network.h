@@ -14,11 +14,14 @@
 #define DNNC_SOLVER_NETWORK_H
 
 #include "solver/choice.h"
+#include "support/text.h"
 #include "support/vector.h"
 
 #include <math.h>
 
 #define NEVER ((double)INFINITY)
+/* Prices are multiples of this. */
+#define NETWORK_PRICE_QUANTUM 0x1p-20
 
 /* fmax and fmin without their care for NaN, which does not occur here. */
 static inline double larger(double a, double b)
@@ -74,6 +77,8 @@ typedef struct Network {
     bool contradiction; /* some node lost its last choice */
     VECTOR(int32_t) node_queue, edge_queue;
     int64_t work; /* table entries read */
+    Text *proof;  /* the steps so far, see solver/proof.h; NULL: not kept */
+    const int32_t *name; /* of nodes, in the proof; NULL: their numbers */
 } Network;
 
 /* An empty network: nodes are then set up one by one with network_set_node,
@@ -125,6 +130,8 @@ static inline EdgeView edge_view(const Network *net, int32_t edge, int32_t node)
 void network_queue_node(Network *net, int32_t node);
 void network_queue_edge(Network *net, int32_t edge);
 
+/* Makes all costs 0 but the forbidden ones. */
+void network_forget_costs(Network *net);
 /* limit - usage taken off, per row, as a new array. */
 double *network_room(const Network *net, Arena *arena);
 
@@ -133,7 +140,7 @@ double *network_room(const Network *net, Arena *arena);
 Network network_from_problem(Arena *arena, Arena scratch,
                              const ChoiceProblem *problem, double *scale);
 /* The live nodes alone, renumbered in order: name[i] is node i's number in
- * `net`. Labels stay. Nothing is shared with `net`. */
+ * `net`. Labels stay. Only the proof is shared with `net`. */
 Network network_extract(Arena *arena, const Network *net, int32_t **name);
 /* Fills choice[] (labels) of all removed nodes from those of the live ones. */
 void network_recover(const Network *net, int32_t *choice);

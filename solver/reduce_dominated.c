@@ -12,6 +12,7 @@
  * Most pairs fail at the partners that i likes best, one an edge: the sum over
  * those alone is already positive.  That is tried first.
  */
+#include "solver/proof.h"
 #include "solver/reduce.h"
 
 #include <math.h>
@@ -101,6 +102,7 @@ bool reduce_dominated(Network *net, int32_t node, Arena scratch)
     for (int32_t i = n->n_choices - 1; i >= 0; i--)
         for (int32_t j = 0; j < n->n_choices && keep[i]; j++)
             if (j != i && keep[j] && dominates(&d, j, i)) {
+                proof_dominated(net, node, i, j);
                 keep[i] = false;
                 n_kept--;
             }

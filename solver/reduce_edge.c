@@ -8,9 +8,18 @@
  * With f(i) = cost(i, 0) and g(j) = cost(0, j) - cost(0, 0) the equation can
  * be tested directly.
  */
+#include "solver/proof.h"
 #include "solver/reduce.h"
 
 #include <math.h>
+
+static bool all_set(const bool *keep, int32_t n)
+{
+    for (int32_t i = 0; i < n; i++)
+        if (!keep[i])
+            return false;
+    return true;
+}
 
 bool reduce_arc(Network *net, int32_t edge, Arena scratch)
 {
@@ -30,6 +39,8 @@ bool reduce_arc(Network *net, int32_t edge, Arena scratch)
         }
         keep_a[i] = any;
     }
+    if (!all_set(keep_a, n_a) || !all_set(keep_b, n_b))
+        proof_arc(net, edge);
     network_keep(net, a, keep_a);
     if (!net->contradiction)
         network_keep(net, b, keep_b);
@@ -48,6 +59,7 @@ bool reduce_modular(Network *net, int32_t edge)
                 row[j] - row[0] != e->cost[j] - e->cost[0])
                 return false;
     }
+    proof_modular(net, edge);
     for (int32_t i = 0; i < a->n_choices; i++)
         a->cost[i] += e->cost[(int64_t)i * n_b];
     for (int32_t j = 0; j < n_b; j++)

@@ -5,6 +5,7 @@
  * Its usage is the same whatever it chooses, so no limit is touched.  Of
  * equal choices the lowest is taken.
  */
+#include "solver/proof.h"
 #include "solver/reduce.h"
 
 #include <math.h>
@@ -89,6 +90,7 @@ bool reduce_eliminate(Network *net, int32_t node)
     for (int64_t k = 0; k < v->edges.count; k++)
         if (net->edges.data[v->edges.data[k]].cost)
             edge[n++] = v->edges.data[k];
+    proof_eliminate(net, node);
     if (n == 0)
         eliminate_alone(net, node);
     else if (n == 1)

@@ -5,6 +5,7 @@
  * own intervals and its tables towards third nodes become u's, through f.
  * u may then carry several intervals; that is why nodes have lists of them.
  */
+#include "solver/proof.h"
 #include "solver/reduce.h"
 
 #include <math.h>
@@ -71,6 +72,7 @@ static bool follow(Network *net, int32_t edge, int32_t to, int32_t from)
     int32_t *f = partner_function(net, view, u->n_choices);
     if (!f)
         return false;
+    proof_follow(net, from, to);
     double *usage = arena_new(net->arena, double, u->n_choices);
     int32_t *best = arena_new(net->arena, int32_t, u->n_choices);
     for (int32_t i = 0; i < u->n_choices; i++) {

@@ -11,6 +11,7 @@
  * off), so a choice that alone uses more than the room of a row it covers is in
  * no feasible solution.  If room is negative, nothing is.
  */
+#include "solver/proof.h"
 #include "solver/reduce.h"
 
 #include <math.h>
@@ -157,11 +158,21 @@ static double least_room(const LeastRoom *least, int32_t begin, int32_t end)
     return smaller(least->level[k][begin], least->level[k][end - (1 << k)]);
 }
 
+static int32_t tightest_row(const double *room, const UsageInterval *i)
+{
+    int32_t tightest = i->begin;
+    for (int32_t r = i->begin + 1; r < i->end; r++)
+        if (room[r] < room[tightest])
+            tightest = r;
+    return tightest;
+}
+
 static bool remove_exceeding(Network *net, Arena scratch)
 {
     double *room = network_room(net, &scratch);
     for (int32_t r = 0; r < net->n_rows; r++)
         if (room[r] < 0) {
+            proof_overfull(net, r);
             net->contradiction = true;
             return true;
         }
@@ -180,6 +191,8 @@ static bool remove_exceeding(Network *net, Arena scratch)
             net->work += node->n_choices;
             for (int32_t c = 0; c < node->n_choices; c++)
                 if (i->usage[c] > most) {
+                    if (keep[c] && net->proof)
+                        proof_exceeding(net, v, c, tightest_row(room, i));
                     keep[c] = false;
                     any = true;
                 }
@@ -201,12 +214,15 @@ bool reduce_rows(Network *net, Arena scratch)
     bool *stays = arena_new(&scratch, bool, net->n_rows + 1);
     for (int32_t r = 0; r < net->n_rows; r++)
         if (rows.room[r] < 0) {
+            proof_overfull(net, r);
             net->contradiction = true;
             return true;
         }
     int32_t n_kept = choose_rows(net, &rows, stays, scratch);
     bool vanished = false;
-    if (n_kept < net->n_rows)
+    if (n_kept < net->n_rows) {
+        proof_rows(net, stays);
         vanished = renumber(net, stays, rows.room, n_kept, scratch);
+    }
     return remove_exceeding(net, scratch) || vanished;
 }

@@ -62,22 +62,6 @@ static SearchResult solve_network(Network *net, double scale,
     return result;
 }
 
-/* Makes all costs 0 but the forbidden ones. */
-static void forget_costs(Network *net)
-{
-    net->constant = 0;
-    for (int32_t v = 0; v < net->n_nodes; v++)
-        for (int32_t i = 0; i < net->nodes[v].n_choices; i++)
-            net->nodes[v].cost[i] = 0;
-    for (int64_t k = 0; k < net->edges.count; k++) {
-        NetworkEdge *e = &net->edges.data[k];
-        int64_t n =
-            (int64_t)net->nodes[e->a].n_choices * net->nodes[e->b].n_choices;
-        for (int64_t i = 0; e->cost && i < n; i++)
-            e->cost[i] = e->cost[i] < NEVER ? 0 : NEVER;
-    }
-}
-
 /* The same problem with no costs but the forbidden ones, under `limit`: finds
  * any assignment. */
 static bool find_any(const ChoiceProblem *p, const ChoiceOptions *options,
@@ -89,7 +73,7 @@ static bool find_any(const ChoiceProblem *p, const ChoiceOptions *options,
     double scale;
     Arena networks = arena_split(&scratch);
     Network net = network_from_problem(&networks, scratch, &q, &scale);
-    forget_costs(&net);
+    network_forget_costs(&net);
     SearchResult result =
         solve_network(&net, 1, options, choice, NULL, NULL, networks, scratch);
     *work += result.work;
