@@ -16,7 +16,8 @@
 
 typedef struct Nest {
     NodeId value;       /* what is stored or, when accumulating, added */
-    LLVMValueRef first; /* accumulating: i1, the running sum starts anew */
+    LLVMValueRef first; /* accumulating: i1, the running fold starts anew */
+    Op fold;            /* accumulating: OP_SUM or OP_REDUCE_MAX */
     DType dtype;
     int64_t count; /* elements of the result */
 } Nest;
@@ -43,17 +44,23 @@ static LLVMValueRef load_result(const Emitter *e, const Nest *nest,
                           "");
 }
 
-static LLVMValueRef identity_of(const Emitter *e, const Nest *nest, Op op)
+/* How a nest adds terms to what the result holds. */
+static Op folded_by(Op op)
 {
-    return reduction_identity(e, op == OP_REDUCE_MAX ? op : OP_SUM,
-                              nest->dtype);
+    return op == OP_REDUCE_MAX ? op : OP_SUM;
 }
 
-/* What a running sum holds before this kernel adds to it. */
-static LLVMValueRef sum_before(const Emitter *e, const Nest *nest,
-                               LLVMValueRef place)
+static LLVMValueRef identity_of(const Emitter *e, const Nest *nest, Op op)
 {
-    return build_select(&e->build, nest->first, build_f32(&e->build, 0),
+    return reduction_identity(e, folded_by(op), nest->dtype);
+}
+
+/* What a running sum or maximum holds before this kernel adds to it. */
+static LLVMValueRef held_before(const Emitter *e, const Nest *nest,
+                                LLVMValueRef place)
+{
+    return build_select(&e->build, nest->first,
+                        identity_of(e, nest, nest->fold),
                         load_result(e, nest, place));
 }
 
@@ -66,7 +73,10 @@ static void nest_pointwise(Emitter *e, const Nest *nest)
     LLVMValueRef value = element(e, nest->value, range.index).value;
     LLVMValueRef place = result_place(e, nest, range.scope, &range.index);
     if (nest->first)
-        value = build_fadd(b, sum_before(e, nest, place), value);
+        value = nest->fold == OP_SUM
+                    ? build_fadd(b, held_before(e, nest, place), value)
+                    : reduction_combine(e, nest->fold, nest->dtype,
+                                        held_before(e, nest, place), value);
     LLVMBuildStore(b->builder, value, place);
     range_close(e, &range, NULL);
 }
@@ -79,14 +89,14 @@ enum {
 };
 
 /* Every element of the result becomes the identity or, when accumulating,
- * keeps its running sum. */
+ * keeps what it holds. */
 static void start_result(Emitter *e, const Nest *nest, LLVMValueRef identity,
                          Scope *scope, Index base, int64_t extent, int32_t name)
 {
     Range range = range_open(e, scope, name, extent, 0, NULL);
     Index at = index_add(base, range.index);
     LLVMValueRef place = result_place(e, nest, range.scope, &at);
-    LLVMValueRef value = nest->first ? sum_before(e, nest, place) : identity;
+    LLVMValueRef value = nest->first ? held_before(e, nest, place) : identity;
     LLVMBuildStore(e->build.builder, value, place);
     range_close(e, &range, NULL);
 }
@@ -235,16 +245,20 @@ void kernel_nest(Emitter *e)
                  .dtype = root->type.dtype,
                  .count = shape_count(&root->type.shape)};
     if (e->body->accumulates) {
-        assert(root->op == OP_ACCUMULATE);
+        assert(root->op == OP_ACCUMULATE &&
+               root->attr.collective.operator!= REDUCE_MIN);
         nest.value = root->operands[0];
         nest.first = is_first_microbatch(e);
+        nest.fold = root->attr.collective.operator== REDUCE_SUM ? OP_SUM
+                                                                : OP_REDUCE_MAX;
     }
     const Node *node = graph_node(graph, nest.value);
     bool computed = e->operand_of[nest.value.index] == 0;
     ReduceDims dims;
-    if (computed && is_columns(e, node, &dims))
+    bool folds = !nest.first || nest.fold == folded_by(node->op);
+    if (computed && folds && is_columns(e, node, &dims))
         nest_columns(e, &nest, node, &dims);
-    else if (computed && node->op == OP_SCATTER_ADD)
+    else if (computed && folds && node->op == OP_SCATTER_ADD)
         nest_scatter(e, &nest, node);
     else
         nest_pointwise(e, &nest);

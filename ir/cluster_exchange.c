@@ -41,7 +41,7 @@ static int64_t exchange_peer(const LogicalMesh *mesh, uint8_t axes,
     return mesh_device(mesh, at);
 }
 
-static float reduce_f32(ReduceOp operator, float x, float y)
+float reduce_f32(ReduceOp operator, float x, float y)
 {
     switch (operator) {
     case REDUCE_SUM: return x + y;

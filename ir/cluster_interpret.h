@@ -35,6 +35,8 @@ char *virtual_bytes(const VirtualStage *stage, int64_t device, int32_t buffer,
 /* One instruction on all devices of a stage. */
 void virtual_run(const VirtualCluster *cluster, VirtualStage *stage,
                  const Instruction *instruction, int64_t microbatch);
+/* Two parts of a partial value as one. */
+float reduce_f32(ReduceOp operator, float x, float y);
 void virtual_collective(VirtualStage *stage, const Instruction *instruction,
                         int64_t microbatch, Arena scratch);
 /* Both ends of a transfer, and all stages' part of a world sum. */

@@ -19,11 +19,12 @@ static Tensor find_value(const KernelBody *body, const Tensor *values,
     return (Tensor){0};
 }
 
-static void accumulate(Tensor sum, Tensor term, bool first)
+static void accumulate(Tensor sum, Tensor term, ReduceOp operator, bool first)
 {
+    float *to = tensor_f32(sum);
+    const float *from = tensor_f32(term);
     for (int64_t i = 0; i < shape_count(&sum.type.shape); i++)
-        tensor_f32(sum)[i] = first ? tensor_f32(term)[i]
-                                   : tensor_f32(sum)[i] + tensor_f32(term)[i];
+        to[i] = first ? from[i] : reduce_f32(operator, to[i], from[i]);
 }
 
 static void run_body(const KernelBody *body, char *const *buffers,
@@ -39,7 +40,7 @@ static void run_body(const KernelBody *body, char *const *buffers,
             operands[k] = find_value(body, values, buffers, node->operands[k]);
         if (node->op == OP_ACCUMULATE) {
             assert(node == root);
-            accumulate(result, operands[0],
+            accumulate(result, operands[0], node->attr.collective.operator,
                        !body->accumulates ||
                            environment->context.coordinate[0] == 0);
             return;

@@ -17,8 +17,8 @@ typedef struct KernelBody {
     NodeId root;           /* its value is the result */
     VECTOR(NodeId) nodes;  /* topological order, root last */
     VECTOR(NodeId) operands; /* values read from buffers, in buffer order */
-    bool accumulates; /* root is OP_ACCUMULATE: result += unless the
-                         microbatch coordinate is 0 */
+    bool accumulates; /* root is OP_ACCUMULATE: the result is folded into what
+                         is there, unless the microbatch coordinate is 0 */
 } KernelBody;
 
 /* What the compiler knows about a program beside the program itself.

@@ -50,13 +50,19 @@ static uint8_t follow_split(const Analysis *a, const Node *node,
     return assign;
 }
 
-/* The linear group that is exactly the partial operands; ASSIGN_NONE. */
+/* The linear group that is exactly the partial operands; ASSIGN_NONE.  A
+ * maximum is partial too, but nothing is linear in its parts. */
 static uint8_t follow_partial(const Analysis *a, const Node *node)
 {
     uint32_t partial = 0;
-    for (int32_t i = 0; i < node->n_operands; i++)
-        if (a->result[node->operands[i].index].partial & AXIS_MASK_TIME)
-            partial |= 1u << i;
+    for (int32_t i = 0; i < node->n_operands; i++) {
+        const Sharding *s = &a->result[node->operands[i].index];
+        if (!(s->partial & AXIS_MASK_TIME))
+            continue;
+        if (s->operator!= REDUCE_SUM)
+            return ASSIGN_NONE;
+        partial |= 1u << i;
+    }
     for (int group = 0; group < 3; group++)
         if (partial && op_info(node->op)->linear[group] == partial)
             return (uint8_t)(ASSIGN_LINEAR + group);
@@ -112,7 +118,8 @@ static bool crosses_layers(const Analysis *a, const Node *node)
 }
 
 /* A node some of whose operands are partial: it adds its parts to a partial
- * sum where it is linear, else it waits for the accumulated value. */
+ * sum where it is linear, else it waits for the accumulated value (a state's
+ * new value, say) and runs once, after the last microbatch. */
 static bool visit_partial(Analysis *a, NodeId id, OperandStates states,
                           Arena scratch)
 {
@@ -124,7 +131,7 @@ static bool visit_partial(Analysis *a, NodeId id, OperandStates states,
     if (!waits)
         return assign_time(a, id, assign, scratch);
     a->late[id.index] = true;
-    return node->region != REGION_FORWARD || op_has(node->op, TRAIT_WORLD);
+    return true;
 }
 
 /* The node's state from its operands'; false when it would have to read in a
@@ -210,6 +217,19 @@ static void split_leaves(Analysis *a, Arena scratch)
     }
 }
 
+/* Whether an output can be had: what a step leaves behind (a state) is known
+ * after the last microbatch, what a sample gets within its own. */
+static bool output_fits(const Analysis *a, const Output *output)
+{
+    const Sharding *s = &a->result[output->node.index];
+    if (output->kind == OUTPUT_UPDATE)
+        return split_dim(s) < 0;
+    if (output->kind == OUTPUT_VALUE)
+        return split_dim(s) <= 0 && s->partial == 0 &&
+               !a->late[output->node.index];
+    return true;
+}
+
 static void diagnose_node(const Graph *graph, NodeId id, int64_t n_microbatches,
                           Diagnostics *diagnostics)
 {
@@ -248,6 +268,13 @@ bool rule_microbatch(const Graph *graph, int64_t n_microbatches, Arena *arena,
             diagnose_node(graph, id, n_microbatches, diagnostics);
             return false;
         }
+    }
+    for (int64_t i = 0; i < graph->outputs.count; i++) {
+        const Output *output = &graph->outputs.data[i];
+        if (output_fits(&a, output))
+            continue;
+        diagnose_node(graph, output->node, n_microbatches, diagnostics);
+        return false;
     }
     split_leaves(&a, scratch);
     return true;

@@ -124,7 +124,8 @@ typedef struct ShardAttr {
                            shard_slice, absolute for shard_start */
     int64_t extent;     /* global extent of the whole dimension */
 } ShardAttr;
-/* permute: axes has two bits, of equal size, that exchange coordinates. */
+/* permute: axes has two bits, of equal size, that exchange coordinates;
+ * accumulate: the microbatch axis. */
 typedef struct CollectiveAttr {
     uint8_t axes; /* the group: devices that differ in these axes only */
     ReduceOp operator;

@@ -107,14 +107,14 @@ double rule_flops(const Graph *graph, NodeId id, const Rule *rule,
 
 /* The microbatch analysis: time[i] is what axis 0 does in node i (a Strategy
  * entry).  Inputs are split on dimension 0; every other node follows its
- * operands: split if any operand is split, partial if its group is partial,
- * else per step.  A per-step operand of a split node is simply read each
+ * operands: split if any operand is split, partial if its group is partial
+ * sums, else per step.  A per-step operand of a split node is simply read each
  * microbatch; a partial operand where the op is not linear is accumulated
  * first (becomes per step), and so is every operand of an update node.  A value
  * made of leaves alone (a dropout mask) that all users read split is split
  * too.  What must be read in each microbatch but is known only after the last
- * (the user's model mixes samples of the batch), and a batch that the count
- * does not divide, is diagnosed and false returned.
+ * (the user's model mixes samples of the batch), an update that is split, and a
+ * batch that the count does not divide, is diagnosed and false returned.
  *
  * n_microbatches == 1 makes everything per step. */
 bool rule_microbatch(const Graph *graph, int64_t n_microbatches, Arena *arena,

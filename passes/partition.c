@@ -328,10 +328,13 @@ static void accumulate(Sweep *w, int32_t s, NodeId id)
     StageSweep *stage = &w->stages[s];
     Resident value = stage->values[id.index];
     LocalBuilder *b = &stage->builder;
-    assert(value.sharding.operator== REDUCE_SUM);
-    value.node = graph_unary(b->local->graph, OP_ACCUMULATE, value.node,
-                             local_origin(b, "accumulated"));
+    Attr attr = {.collective = {.axes = AXIS_MASK_TIME}};
+    attr.collective.operator=(ReduceOp) value.sharding.operator;
+    value.node = graph_append(b->local->graph, OP_ACCUMULATE, &value.node, 1,
+                              attr, local_origin(b, "accumulated"));
     value.sharding.partial &= (uint8_t)~AXIS_MASK_TIME;
+    if (value.sharding.partial == 0)
+        value.sharding.operator= 0;
     stage->sums[id.index] = value;
 }
 

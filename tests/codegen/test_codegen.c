@@ -212,26 +212,32 @@ static void check_running_sum(const Batch *batch, int32_t code)
                                        &environment, &here);
             term = values[i];
         }
-        for (int64_t i = 0; i < shape_count(&want.type.shape); i++)
-            tensor_f32(want)[i] += tensor_f32(term)[i];
+        bool is_max =
+            graph_node(graph, root)->attr.collective.operator== REDUCE_MAX;
+        for (int64_t i = 0; i < shape_count(&want.type.shape); i++) {
+            float *sum = &tensor_f32(want)[i], x = tensor_f32(term)[i];
+            *sum = m == 0 ? x : is_max ? fmaxf(*sum, x) : *sum + x;
+        }
     }
     assert_true(tensors_agree(result, want, 4e-6));
 }
 
-/* Running sums of each kind of nest: pointwise, columns, scatter. */
+/* Running sums and maxima of each kind of nest: pointwise, columns, scatter. */
 static void running_sums_agree(void **state)
 {
     (void)state;
     const NodeOrigin origin = {.layer = LAYER_NONE};
     Batch batch;
     batch_init(&batch, &arena);
-    for (int kind = 0; kind < 3; kind++) {
+    for (int kind = 0; kind < 5; kind++) {
         Graph *graph = graph_new(&arena, STR("sum"));
         NodeId value = matrix_input(graph, 40, 24);
-        if (kind == 0)
+        if (kind == 0 || kind == 3)
             value = unary_of(graph, OP_TANH, value);
         if (kind == 1)
             value = graph_reduce(graph, OP_SUM, value, 1, origin);
+        if (kind == 4)
+            value = graph_reduce(graph, OP_REDUCE_MAX, value, 1, origin);
         if (kind == 2) {
             NodeId index;
             graph_add_input(graph, STR("i"), (Type){DTYPE_I32, {1, {40}}},
@@ -240,12 +246,15 @@ static void running_sums_agree(void **state)
                 graph_append(graph, OP_SCATTER_ADD, (NodeId[]){index, value}, 2,
                              (Attr){.scatter = {7}}, origin);
         }
-        NodeId root = unary_of(graph, OP_ACCUMULATE, value);
+        Attr attr = {.collective = {.axes = AXIS_MASK_TIME}};
+        attr.collective.operator= kind<3 ? REDUCE_SUM : REDUCE_MAX;
+        NodeId root =
+            graph_append(graph, OP_ACCUMULATE, &value, 1, attr, origin);
         batch_add(&batch, graph, root, &MESH);
     }
     Status status = batch_compile(&batch, scratch);
     assert_string_equal(status.message, "");
-    for (int32_t code = 0; code < 3; code++)
+    for (int32_t code = 0; code < 5; code++)
         check_running_sum(&batch, code);
     batch_deinit(&batch);
 }

@@ -97,13 +97,15 @@ static NodeId positive(const Builder *b, NodeId x, double c)
 
 /* -- leaves ---------------------------------------------------------------- */
 
-static NodeId parameter(Builder *b, Shape shape, double scale)
+static NodeId variable(Builder *b, VariableKind kind, Shape shape, double scale)
 {
     Type type = {DTYPE_F32, shape};
     int32_t n = (int32_t)b->graph->variables.count;
     assert(n < ROWS_MAX);
-    Str name = str_format(b->arena, "parameter%d", n);
-    Variable row = {.name = name, .type = type, .of = -1, .group = -1};
+    Str name = str_format(b->arena, "%s%d",
+                          kind == VARIABLE_STATE ? "state" : "parameter", n);
+    Variable row = {
+        .name = name, .kind = kind, .type = type, .of = -1, .group = -1};
     graph_add_variable(b->graph, row,
                        (NodeOrigin){.layer = LAYER_NONE, .path = name});
     Tensor value = random_tensor(b->random, type, b->arena);
@@ -119,10 +121,11 @@ static NodeId weight(Builder *b, Shape shape, double scale)
     bool tie = chance(b, 50);
     for (int64_t i = 0; i < b->graph->variables.count && tie; i++) {
         const Variable *row = &b->graph->variables.data[i];
-        if (shape_equal(&row->type.shape, &shape))
+        if (row->kind == VARIABLE_PARAMETER &&
+            shape_equal(&row->type.shape, &shape))
             return row->node;
     }
-    return parameter(b, shape, scale);
+    return variable(b, VARIABLE_PARAMETER, shape, scale);
 }
 
 /* An input; i32 ones hold numbers in [0, below). */
@@ -199,10 +202,11 @@ static bool too_large(const Builder *b, const Shape *shape)
 
 static bool step_unary(Builder *b)
 {
-    static const Op ops[] = {OP_TANH, OP_SIN, OP_COS, OP_NEG, OP_ABS, OP_GELU};
+    static const Op ops[] = {OP_TANH, OP_SIN, OP_COS, OP_NEG,
+                             OP_ABS,  OP_ABS, OP_GELU};
     Value *v = pick(b);
     v->used = true;
-    add(b, unary(b, ops[between(b, 0, 5)], v->node), v->sample);
+    add(b, unary(b, ops[between(b, 0, 6)], v->node), v->sample);
     return true;
 }
 
@@ -532,6 +536,59 @@ static bool step_dropout(Builder *b)
     return true;
 }
 
+/* The state's next value, from what it is and a statistic of the batch. */
+static NodeId next_state(const Builder *b, int64_t kind, NodeId state,
+                         NodeId statistic)
+{
+    switch (kind) {
+    case 0:
+        return binary(b, OP_ADD, scaled(b, state, 0.9),
+                      scaled(b, statistic, 0.1));
+    case 1: return binary(b, OP_MAX, state, statistic);
+    case 2: return binary(b, OP_MUL, unary(b, OP_TANH, statistic), state);
+    case 3: return unary(b, OP_SQRT, positive(b, statistic, 0.5));
+    default: return statistic;
+    }
+}
+
+/* A state that follows the mean or the maximum of a value over the samples,
+ * and may itself be read. */
+static bool step_state(Builder *b)
+{
+    if (!b->options->states || b->graph->variables.count == ROWS_MAX)
+        return false;
+    Value *v = pick(b);
+    Shape x = type_of(b, v->node)->shape, shape = {0};
+    bool whole = chance(b, 30), is_max = chance(b, 40), is_read = chance(b, 50);
+    int64_t kind = between(b, 0, 4);
+    uint32_t dims = whole ? (1u << x.rank) - 1 : 1u << v->sample;
+    int32_t kept[RANK_MAX] = {0};
+    for (int32_t d = 0; d < x.rank; d++)
+        if (!(dims >> d & 1)) {
+            kept[shape.rank] = d;
+            shape.extent[shape.rank++] = x.extent[d];
+        }
+    NodeId state = variable(b, VARIABLE_STATE, shape, 0.4);
+    if (b->train) {
+        NodeId y = graph_reduce(b->graph, is_max ? OP_REDUCE_MAX : OP_SUM,
+                                v->node, dims, at(b, "statistic"));
+        double n = (double)(shape_count(&x) / shape_count(&shape));
+        y = next_state(b, kind, state, is_max ? y : scaled(b, y, 1 / n));
+        const Node *row = graph_node(b->graph, state);
+        int32_t index = row->attr.variable.variable;
+        graph_add_output(b->graph, (Output){.kind = OUTPUT_UPDATE,
+                                            .name = row->path,
+                                            .node = y,
+                                            .variable = index});
+    }
+    if (is_read) {
+        NodeId all = graph_broadcast(b->graph, state, kept, x, at(b, "state"));
+        v->used = true;
+        add(b, binary(b, OP_ADD, v->node, all), v->sample);
+    }
+    return true;
+}
+
 static bool is_image(const Builder *b, const Value *v)
 {
     const Shape *shape = &type_of(b, v->node)->shape;
@@ -603,6 +660,7 @@ static Step *const STEPS[] = {
     step_gather,      step_dropout,     step_dropout,     step_pool,
     step_pool,        step_pool,        step_convolution, step_convolution,
     step_convolution, step_convolution, step_convolution, step_convolution,
+    step_state,       step_state,
 };
 enum { N_STEPS = sizeof(STEPS) / sizeof(STEPS[0]) };
 

@@ -18,6 +18,7 @@ typedef struct RandomModelOptions {
     int64_t batch;   /* samples of the global batch */
     bool dropout;    /* steps that differ between train and eval */
     bool images;     /* starts from [batch, channels, height, width] */
+    bool states;     /* with states that follow the batch's statistics */
 } RandomModelOptions;
 
 typedef struct RandomModel {

@@ -50,6 +50,25 @@ static void count_factors(Coverage *c, const Node *node, const Rule *rule,
     }
 }
 
+/* A maximum of which each microbatch gives a part. */
+static bool is_maximum_over_time(const Node *node, const Rule *rule,
+                                 const Strategy *strategy)
+{
+    uint8_t assign = strategy->assign[AXIS_MICROBATCH];
+    return node->op == OP_REDUCE_MAX && assign >= ASSIGN_FACTOR &&
+           rule->factor[assign - ASSIGN_FACTOR].kind == FACTOR_SUM;
+}
+
+static void count_states(Coverage *c, const Graph *train, int64_t microbatches)
+{
+    for (int64_t i = 0; i < train->outputs.count && microbatches > 1; i++) {
+        const Output *output = &train->outputs.data[i];
+        c->states +=
+            output->kind == OUTPUT_UPDATE &&
+            train->variables.data[output->variable].kind == VARIABLE_STATE;
+    }
+}
+
 static void count_graph(Coverage *c, const Graph *graph,
                         const PlanChoice *choices, int64_t n_choices,
                         const LogicalMesh *mesh, Arena scratch)
@@ -65,6 +84,7 @@ static void count_graph(Coverage *c, const Graph *graph,
         rule_shardings(graph, id, &rule, mesh, &choices[i].strategy, operands,
                        &result);
         count_factors(c, node, &rule, mesh, &choices[i].strategy);
+        c->maxima += is_maximum_over_time(node, &rule, &choices[i].strategy);
         count_splits(c, mesh, &node->type.shape, &result);
     }
 }
@@ -88,6 +108,7 @@ void coverage_add(Coverage *c, const GraphSet *set, const Plan *plan,
                     c->collective
                         [built->segments[k].instructions.data[i].collective]++;
     }
+    count_states(c, set->train, plan->n_microbatches);
     c->transfers += program->transfers.count;
     for (int64_t w = 0; w < program->world_sums.count; w++)
         for (int64_t t = 0; t < program->world_sums.data[w].terms.count; t++)
@@ -154,6 +175,8 @@ int32_t coverage_print(const Coverage *c)
     low += line("splits over two axes", c->two_axis_splits);
     low += line("uneven splits", c->uneven_splits);
     low += line("uneven over two axes", c->uneven_two_axis_splits);
+    low += line("states, microbatches > 1", c->states);
+    low += line("maxima over microbatches", c->maxima);
     low += line("transfers", c->transfers);
     low += line("partial world sum terms", c->world_sum_parts);
     for (int s = 1; s <= COVERED_STAGES_MAX; s++) {

@@ -26,6 +26,7 @@ typedef struct Coverage {
     int64_t collective[OP_COUNT];
     int64_t two_axis_splits, uneven_splits, uneven_two_axis_splits;
     int64_t transfers, world_sum_parts;
+    int64_t states, maxima; /* updated after, taken over several microbatches */
     int64_t stages[COVERED_STAGES_MAX + 1];
     int64_t microbatches[COVERED_MICROBATCHES_MAX + 1];
 } Coverage;

@@ -69,6 +69,7 @@ static bool draw_case(Case *c, Arena scratch)
         .batch = c->batch,
         .dropout = random_chance(&random, 30),
         .images = random_chance(&random, 75),
+        .states = random_chance(&random, 40),
     };
     c->model = random_model(&random, &options, c->arena);
     c->set = c->model.set;

@@ -241,6 +241,73 @@ static void time_splits_samples_and_sums_gradients(void **state)
                      DIAGNOSTIC_microbatches_divide);
 }
 
+static void add_update(NodeId value, int32_t state)
+{
+    graph_add_output(g, (Output){.kind = OUTPUT_UPDATE,
+                                 .name = STR("s"),
+                                 .node = value,
+                                 .variable = state});
+}
+
+/* A state's new value may be any function of sums and maxima over the batch:
+ * it is computed once, when they are finished. */
+static void states_follow_finished_statistics(void **state)
+{
+    (void)state;
+    NodeId x = input("x", SHAPE(8, 6)), s = parameter("s", SHAPE(6));
+    NodeId sum = graph_reduce(g, OP_SUM, x, 1, at("sum"));
+    NodeId tenth = graph_constant(g, 0.1, (Type){DTYPE_F32, SHAPE(6)}, at("t"));
+    NodeId part = graph_binary(g, OP_MUL, sum, tenth, at("part"));
+    NodeId moved = graph_binary(g, OP_ADD, s, part, at("moved"));
+    NodeId most = graph_reduce(g, OP_REDUCE_MAX, x, 1, at("most"));
+    NodeId twice = graph_binary(g, OP_MUL, most, tenth, at("twice"));
+    add_update(graph_binary(g, OP_MAX, moved, twice, at("new")), 0);
+    uint8_t *time;
+    assert_true(rule_microbatch(g, 4, &arena, &time, &diagnostics));
+    assert_int_equal(time[sum.index], ASSIGN_FACTOR);
+    assert_int_equal(time[part.index], ASSIGN_LINEAR);
+    assert_int_equal(time[moved.index], ASSIGN_NONE); /* s is not a part */
+    assert_int_equal(time[most.index], ASSIGN_FACTOR);
+    assert_int_equal(time[twice.index], ASSIGN_NONE); /* 2 max is no sum */
+}
+
+/* ... but not what each sample has for itself. */
+static void a_state_of_samples_needs_the_whole_batch(void **state)
+{
+    (void)state;
+    NodeId x = input("x", SHAPE(8, 6));
+    parameter("s", SHAPE(8, 6));
+    add_update(graph_unary(g, OP_NEG, x, at("new")), 0);
+    uint8_t *time;
+    assert_true(rule_microbatch(g, 1, &arena, &time, &diagnostics));
+    assert_false(rule_microbatch(g, 2, &arena, &time, &diagnostics));
+    assert_int_equal(diagnostics.list.data[0].id,
+                     DIAGNOSTIC_microbatches_mixed);
+}
+
+/* Sums of parts are sums of whole numbers too, but (a + b) / 2 is not
+ * a / 2 + b / 2 when both are rounded: i32 has no partial values. */
+static void whole_numbers_are_never_partial(void **state)
+{
+    (void)state;
+    LogicalMesh mesh = mesh_of(1, 2, 1);
+    NodeId x, y;
+    graph_add_input(g, STR("x"), (Type){DTYPE_I32, SHAPE(4)}, at("x"), &x);
+    graph_add_input(g, STR("y"), (Type){DTYPE_I32, SHAPE(4)}, at("y"), &y);
+    static const char *const SPLIT = "replicated: [-] [-] -> [-]\n"
+                                     "x=a: [x] [x] -> [x]\n";
+    NodeId quotient = graph_binary(g, OP_DIV, x, y, at("quotient"));
+    assert_string_equal(strategies(quotient, &mesh), SPLIT);
+    assert_string_equal(
+        strategies(graph_binary(g, OP_ADD, x, y, at("add")), &mesh), SPLIT);
+    assert_string_equal(
+        strategies(graph_reduce(g, OP_SUM, quotient, 1, at("sum")), &mesh),
+        "replicated: [-] -> []\n");
+    NodeId f = graph_unary(g, OP_TO_F32, quotient, at("f"));
+    assert_string_equal(strategies(f, &mesh), "replicated: [-] -> [-]\n"
+                                              "x=a: [x] -> [x]\n");
+}
+
 static void statistics_over_the_batch_are_diagnosed(void **state)
 {
     (void)state;
@@ -268,6 +335,9 @@ int main(void)
         TEST(a_maximum_is_partial_with_its_own_operator),
         TEST(strategies_that_are_not),
         TEST(time_splits_samples_and_sums_gradients),
+        TEST(states_follow_finished_statistics),
+        TEST(a_state_of_samples_needs_the_whole_batch),
+        TEST(whole_numbers_are_never_partial),
         TEST(statistics_over_the_batch_are_diagnosed),
     };
     return cmocka_run_group_tests(tests, arena_set_up, arena_tear_down);
