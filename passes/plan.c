@@ -5,6 +5,8 @@
 #include "passes/plan_fill.h"
 #include "support/checked.h"
 
+#include <stddef.h>
+
 /* The unit of prices grows by this until the solver can add them. */
 enum { TICK_FACTOR = 10 };
 
@@ -148,7 +150,7 @@ bool plan_search(Arena *perm, Arena scratch, const GraphSet *set,
         return false;
     }
     if (plan_fill(perm, scratch, set, &space, result.n_microbatches,
-                  result.stages, result.n_stages, (UniformAxes){0}, diagnostics,
+                  result.stages, result.n_stages, NULL, diagnostics,
                   plan) != FILL_DONE)
         return false;
     plan->lower_bound_seconds =

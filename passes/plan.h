@@ -32,8 +32,8 @@ bool plan_search(Arena *perm, Arena scratch, const GraphSet *set,
                  Plan *plan);
 
 /* `pipeline` stages with even shares of the work, each on a mesh of `data` x
- * `tensor` devices: samples are split over the first, variables over the second
- * alone, as in Megatron-LM; the best strategies under that. */
+ * `tensor` devices: samples are split over the first, weights over the second
+ * (passes/axis_role.h); the best strategies under that. */
 typedef struct UniformShape {
     int64_t data, tensor, pipeline, microbatches;
 } UniformShape;

@@ -14,7 +14,7 @@ typedef struct Filler {
     StagePrices *prices;
     const NodeStorage *eval_storage;
     Sharding *variables; /* by variable: as the train graph keeps it */
-    UniformAxes axes;
+    const AxisRoles *train_roles, *eval_roles; /* NULL: not uniform */
     Plan *plan;
 } Filler;
 
@@ -73,8 +73,7 @@ static int64_t fill_train(Filler *f, const PlannedStage *planned,
     StrategyTable *table =
         stage_prices_table(f->prices, planned->place.option, planned->shape);
     StageShape shape = stage_prices_shape(f->prices, &planned->place);
-    shape.data_axes = f->axes.data;
-    shape.tensor_axes = f->axes.tensor;
+    shape.roles = f->train_roles;
     Arena arena = arena_split(&scratch);
     StageSolution solution =
         intra_solve(&arena, scratch, table, &shape, f->space->work_limit);
@@ -111,8 +110,7 @@ static bool fill_eval(Filler *f, const PlannedStage *planned, PlanStage *stage,
         f->space->tick_nanoseconds);
     StageShape shape = stage_prices_shape(f->prices, &planned->place);
     shape.variables = f->variables;
-    shape.data_axes = f->axes.data;
-    shape.tensor_axes = f->axes.tensor;
+    shape.roles = f->eval_roles;
     shape.in_flight = 1;
     shape.memory_bytes =
         max_i64(0, shape.memory_bytes - stage->memory.optimizer);
@@ -141,10 +139,22 @@ static void add_idle_ranks(Filler *f)
             *vector_push(f->perm, &f->plan->idle_ranks) = rank;
 }
 
+static const AxisRoles *roles_of(const UniformAxes *axes, const Graph *graph,
+                                 Arena *arena)
+{
+    if (!axes)
+        return NULL;
+    AxisRoles *roles = arena_new(arena, AxisRoles, 1);
+    *roles = axis_roles(graph, axes->data, axes->tensor, axes->n_sample_parts,
+                        arena);
+    return roles;
+}
+
 FillStatus plan_fill(Arena *perm, Arena scratch, const GraphSet *set,
                      const SearchSpace *space, int64_t n_microbatches,
                      const PlannedStage *stages, int32_t n_stages,
-                     UniformAxes axes, Diagnostics *diagnostics, Plan *plan)
+                     const UniformAxes *axes, Diagnostics *diagnostics,
+                     Plan *plan)
 {
     Arena known = arena_split(&scratch);
     Filler f = {
@@ -155,7 +165,8 @@ FillStatus plan_fill(Arena *perm, Arena scratch, const GraphSet *set,
         .eval_storage =
             storage_of(set->eval, n_microbatches, &known, diagnostics),
         .variables = arena_new(perm, Sharding, set->train->variables.count),
-        .axes = axes,
+        .train_roles = roles_of(axes, set->train, &known),
+        .eval_roles = roles_of(axes, set->eval, &known),
         .plan = plan,
     };
     if (!f.prices || !f.eval_storage)

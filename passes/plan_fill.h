@@ -5,9 +5,10 @@
 #include "passes/inter.h"
 #include "passes/plan.h"
 
-/* What an axis of a uniform plan is for; zero in searched plans. */
+/* What the axes of a uniform plan are for (passes/axis_role.h). */
 typedef struct UniformAxes {
     uint8_t data, tensor;
+    int64_t n_sample_parts; /* microbatches x data */
 } UniformAxes;
 
 typedef enum FillStatus {
@@ -18,11 +19,12 @@ typedef enum FillStatus {
 
 /* Stages, strategies of both graphs, memory, seconds and idle ranks of *plan
  * for the cut.  planned_seconds is computed from the stages, in the order in
- * which the search adds: equal to its cost. */
+ * which the search adds: equal to its cost.  `axes`: NULL in searched plans. */
 FillStatus plan_fill(Arena *perm, Arena scratch, const GraphSet *set,
                      const SearchSpace *space, int64_t n_microbatches,
                      const PlannedStage *stages, int32_t n_stages,
-                     UniformAxes axes, Diagnostics *diagnostics, Plan *plan);
+                     const UniformAxes *axes, Diagnostics *diagnostics,
+                     Plan *plan);
 
 /* Says how far the leanest of the cut's stages is from fitting. */
 void plan_diagnose_memory(Arena scratch, const SearchSpace *space,

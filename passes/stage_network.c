@@ -176,21 +176,12 @@ static int64_t receive_price(const Builder *b, const NodeOptions *options,
                           options->runs);
 }
 
-/* What the stage's shape rules out for inputs and variables. */
-static bool is_ruled_out(const Builder *b, const Node *node,
-                         const Sharding *result)
+static bool is_pinned_elsewhere(const Builder *b, const Node *node,
+                                const Sharding *result)
 {
-    const StageShape *shape = b->shape;
-    uint8_t split = sharding_split_axes(result);
-    if (node->op == OP_INPUT)
-        return (result->axes[0] & shape->data_axes) != shape->data_axes ||
-               split & shape->tensor_axes;
-    if (node->op != OP_VARIABLE)
-        return false;
-    const Sharding *pin =
-        shape->variables ? &shape->variables[node->attr.variable.variable]
-                         : result;
-    return split & shape->data_axes || !sharding_equal(result, pin);
+    const Sharding *pins = b->shape->variables;
+    return pins && node->op == OP_VARIABLE &&
+           !sharding_equal(result, &pins[node->attr.variable.variable]);
 }
 
 /* The options' own prices, or a copy with what this stage adds. */
@@ -199,8 +190,12 @@ static const int64_t *node_prices(Builder *b, NodeId id, int64_t sends)
     const Node *node = graph_node(b->graph, id);
     const NodeOptions *options = strategy_options(b->table, id);
     const Link *link = link_of_foreign(b, node);
-    if (!link && sends == 0 && !op_has(node->op, TRAIT_LEAF))
+    const AxisRoles *roles = b->shape->roles;
+    if (!link && sends == 0 && !op_has(node->op, TRAIT_LEAF) && !roles)
         return options->price;
+    const bool *may =
+        roles ? axis_roles_choices(roles, b->graph, id, options, b->arena)
+              : NULL;
     int64_t *prices = arena_new(b->arena, int64_t, options->n);
     for (int32_t c = 0; c < options->n; c++) {
         int64_t price = options->price[c];
@@ -208,7 +203,8 @@ static const int64_t *node_prices(Builder *b, NodeId id, int64_t sends)
             price += receive_price(b, options, c, link);
         if (sends)
             price += strategy_send_price(b->table, id, c, sends);
-        if (is_ruled_out(b, node, &options->results[c]))
+        if ((may && !may[c]) ||
+            is_pinned_elsewhere(b, node, &options->results[c]))
             price = CHOICE_FORBIDDEN;
         prices[c] = min_i64(price, CHOICE_FORBIDDEN);
     }

@@ -13,7 +13,7 @@
 #ifndef DNNC_PASSES_STAGE_NETWORK_H
 #define DNNC_PASSES_STAGE_NETWORK_H
 
-#include "passes/strategy_table.h"
+#include "passes/axis_role.h"
 #include "solver/choice.h"
 
 /* A stage as its network sees it. */
@@ -24,9 +24,7 @@ typedef struct StageShape {
     int64_t memory_bytes;
     /* By variable of the graph, or NULL: shardings that must be kept. */
     const Sharding *variables;
-    /* Axes that split the samples of every input and no variable, and axes
-     * that split no input: the shape of a uniform plan; 0: free. */
-    uint8_t data_axes, tensor_axes;
+    const AxisRoles *roles; /* of a uniform plan's axes, or NULL */
 } StageShape;
 
 /* What a node's memory counts as in reports. */

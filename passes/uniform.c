@@ -3,7 +3,8 @@
  * Narayanan et al., "Efficient large-scale language model training on GPU
  * clusters using Megatron-LM", SC'21: every stage has the same data x tensor
  * mesh, data replicas split the samples and keep whole copies of what the
- * tensor axis leaves of each variable.  Within that the strategies are the best.
+ * tensor axis leaves of each variable (passes/axis_role.h).  Within that the
+ * strategies are the best.
  */
 #include "passes/layer.h"
 #include "passes/plan.h"
@@ -119,7 +120,7 @@ static UniformAxes shape_option(SubmeshOption *option,
                                 const UniformShape *shape)
 {
     LogicalShape logical = {0};
-    UniformAxes axes = {0};
+    UniformAxes axes = {.n_sample_parts = shape->data * shape->microbatches};
     if (shape->data > 1) {
         logical.size[logical.n_axes++] = shape->data;
         axes.data = (uint8_t)(1 << logical.n_axes);
@@ -133,12 +134,26 @@ static UniformAxes shape_option(SubmeshOption *option,
     return axes;
 }
 
-static bool allows_count(const GraphSet *set, int64_t count, Arena scratch,
-                         Diagnostics *diagnostics)
+/* Whether the model allows the microbatches, and each of them splits evenly
+ * over the replicas. */
+static bool splits_samples(const GraphSet *set, const UniformShape *shape,
+                           Arena scratch, Diagnostics *diagnostics)
 {
     uint8_t *time;
-    return rule_microbatch(set->train, count, &scratch, &time, diagnostics) &&
-           rule_microbatch(set->eval, count, &scratch, &time, diagnostics);
+    int64_t m = shape->microbatches;
+    if (!rule_microbatch(set->train, m, &scratch, &time, diagnostics) ||
+        !rule_microbatch(set->eval, m, &scratch, &time, diagnostics))
+        return false;
+    for (int64_t i = 0; i < set->train->inputs.count; i++) {
+        const Input *input = &set->train->inputs.data[i];
+        if (input->type.shape.extent[0] % (m * shape->data) == 0)
+            continue;
+        diagnose(diagnostics, input->span, uniform_batch,
+                 (long long)shape->data, (long long)m,
+                 (long long)input->type.shape.extent[0], STR_ARG(input->name));
+        return false;
+    }
+    return true;
 }
 
 static bool fill_uniform(Arena *perm, Arena scratch, const GraphSet *set,
@@ -163,7 +178,7 @@ static bool fill_uniform(Arena *perm, Arena scratch, const GraphSet *set,
     }
     FillStatus status;
     while ((status = plan_fill(perm, scratch, set, space, shape->microbatches,
-                               stages, n_stages, axes, diagnostics, plan)) ==
+                               stages, n_stages, &axes, diagnostics, plan)) ==
            FILL_TOO_LARGE) {
         space->tick_nanoseconds *= 10;
         plan->stages.count = 0;
@@ -200,7 +215,7 @@ bool plan_uniform(Arena *perm, Arena scratch, const GraphSet *set,
                  (long long)shape->pipeline, (int)space.n_layers);
         return false;
     }
-    if (!allows_count(set, shape->microbatches, scratch, diagnostics) ||
+    if (!splits_samples(set, shape, scratch, diagnostics) ||
         !fill_uniform(perm, scratch, set, &space, shape, option, diagnostics,
                       plan))
         return false;

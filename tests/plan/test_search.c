@@ -219,6 +219,84 @@ static void uniform_shapes(void **state)
     assert_survives(&p);
 }
 
+/* Bytes a step that each of four devices sends over the tensor axis between
+ * the begin and the update of a GPT with so many blocks, where computing costs
+ * nothing; checks that no weight is ever sent. */
+static int64_t sent_for_blocks(const char *layers, int64_t *n_weights)
+{
+    Planned p;
+    const char *const settings[] = {layers,     "d=256",     "heads=4",
+                                    "batch=32", "vocab=256", "context=64",
+                                    NULL};
+    assert_true(planned_read(&arena, scratch, "gpt2.dnn",
+                             "clusters/local4.mesh", settings, &p));
+    DeviceType *device = &p.mesh.device_types.data[0];
+    device->memory_bandwidth_bytes_per_second = 1e18;
+    device->flops[DTYPE_F32] = device->flops[DTYPE_I32] = 1e20;
+    device->kernel_latency_seconds = 0;
+    const UniformShape shape = {1, 4, 1, 1};
+    p.plan = (Plan){0};
+    assert_true(plan_uniform(&arena, scratch, &p.model.graphs, &p.mesh, &shape,
+                             &(PlanOptions){0}, &p.diagnostics, &p.plan));
+    const StageAccount *account =
+        plan_account(&arena, scratch, p.model.graphs.train, &p.mesh, &p.plan);
+    int64_t bytes = 0;
+    for (int64_t i = 0; i < account->traffic.count; i++) {
+        const Traffic *traffic = &account->traffic.data[i];
+        assert_true(traffic->part != PART_BEGIN);
+        if (traffic->part != PART_UPDATE)
+            bytes += traffic->bytes;
+    }
+    *n_weights = 0;
+    for (int64_t i = 0; i < account->variables.count; i++) {
+        const VariablePlace *place = &account->variables.data[i];
+        const Variable *variable =
+            &p.model.graphs.train->variables.data[place->variable];
+        if (variable->type.shape.rank == 2 &&
+            sharding_split_axes(&place->sharding) == 1 << 1)
+            ++*n_weights;
+    }
+    return bytes;
+}
+
+/* Megatron-LM: two all-reduces of the activations forward and two backward in
+ * each block, for six weights, each kept with its two moments. */
+static void a_block_takes_two_and_two_all_reduces(void **state)
+{
+    (void)state;
+    int64_t few, many;
+    int64_t more =
+        sent_for_blocks("layers=4", &many) - sent_for_blocks("layers=2", &few);
+    int64_t activations = 32 * 64 * 256 * (int64_t)sizeof(float);
+    int64_t all_reduce = 2 * activations * 3 / 4;
+    assert_int_equal(more, 2 * 4 * all_reduce);
+    assert_int_equal(many - few, 2 * 6 * 3);
+}
+
+/* The update of replicas sends sums of gradients and nothing else. */
+static void replicas_sum_gradients_alone(void **state)
+{
+    (void)state;
+    Planned p;
+    const char *const settings[] = {"hidden=64", NULL};
+    assert_true(planned_read(&arena, scratch, "mlp.dnn", "clusters/local4.mesh",
+                             settings, &p));
+    const UniformShape shape = {4, 1, 1, 2};
+    p.plan = (Plan){0};
+    assert_true(plan_uniform(&arena, scratch, &p.model.graphs, &p.mesh, &shape,
+                             &(PlanOptions){0}, &p.diagnostics, &p.plan));
+    p.accounts =
+        plan_account(&arena, scratch, p.model.graphs.train, &p.mesh, &p.plan);
+    int64_t parameters = 0;
+    for (int64_t i = 0; i < p.model.graphs.train->variables.count; i++) {
+        const Variable *v = &p.model.graphs.train->variables.data[i];
+        parameters += v->kind == VARIABLE_OPTIMIZER ? 0 : type_bytes(&v->type);
+    }
+    assert_int_equal(p.accounts->traffic.count, 1);
+    assert_int_equal(sent(&p, 0, RESHARD_ALL_REDUCE), 2 * parameters * 3 / 4);
+    assert_survives(&p);
+}
+
 static bool try_uniform(Planned *p, const char *text)
 {
     UniformShape shape;
@@ -249,6 +327,7 @@ static void uniform_shapes_that_are_not(void **state)
         {"data=4,pipeline=3", DIAGNOSTIC_uniform_devices},
         {"pipeline=8", DIAGNOSTIC_uniform_stages},
         {"microbatch=7", DIAGNOSTIC_microbatches_divide},
+        {"data=4,microbatch=32", DIAGNOSTIC_uniform_batch},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         assert_false(try_uniform(&p, cases[i].text));
@@ -424,6 +503,8 @@ int main(void)
         cmocka_unit_test(prices_add_up_and_plans_survive_their_text),
         cmocka_unit_test(the_same_input_gives_the_same_plan),
         cmocka_unit_test(uniform_shapes),
+        cmocka_unit_test(a_block_takes_two_and_two_all_reduces),
+        cmocka_unit_test(replicas_sum_gradients_alone),
         cmocka_unit_test(uniform_shapes_that_are_not),
         cmocka_unit_test(a_model_that_fits_on_no_plan),
         cmocka_unit_test(illegal_edits_are_named),
