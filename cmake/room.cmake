@@ -25,20 +25,23 @@ function(dnnc_test name source)
   endif()
 endfunction()
 
-# dnnc_fuzz(NAME SOURCE LIBS...): a libFuzzer program with -DDNNC_FUZZ=ON.  In
-# every other build tests/fuzz/replay.c feeds it the folder of seeds of the same
-# name and a fixed number of damaged copies of each, as a quick test.
+# dnnc_fuzz(NAME SOURCE [ROUNDS N] LIBS...): a libFuzzer program with
+# -DDNNC_FUZZ=ON.  In every other build tests/fuzz/replay.c feeds it the folder
+# of seeds of the same name and N damaged copies of each, as a quick test.
 function(dnnc_fuzz name source)
+  cmake_parse_arguments(FUZZ "" "ROUNDS" "" ${ARGN})
   add_executable(fuzz_${name} ${source} ${CMAKE_SOURCE_DIR}/tests/fuzz/input.c)
   target_compile_options(fuzz_${name} PRIVATE ${DNNC_WARNINGS})
   target_include_directories(fuzz_${name} PRIVATE ${CMAKE_SOURCE_DIR})
-  target_link_libraries(fuzz_${name} PRIVATE ${ARGN} dnnc_support m)
+  target_link_libraries(fuzz_${name} PRIVATE ${FUZZ_UNPARSED_ARGUMENTS}
+                                             dnnc_support m)
   if(DNNC_FUZZ)
     target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
   else()
     target_sources(fuzz_${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests/fuzz/replay.c)
     add_test(NAME fuzz_${name}
-             COMMAND fuzz_${name} ${CMAKE_CURRENT_SOURCE_DIR}/${name})
+             COMMAND fuzz_${name} ${CMAKE_CURRENT_SOURCE_DIR}/${name}
+                     ${FUZZ_ROUNDS})
     set_tests_properties(fuzz_${name} PROPERTIES LABELS quick TIMEOUT 300)
   endif()
 endfunction()

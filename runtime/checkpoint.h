@@ -16,19 +16,13 @@
 #ifndef DNNC_RUNTIME_CHECKPOINT_H
 #define DNNC_RUNTIME_CHECKPOINT_H
 
+#include "runtime/manifest.h"
 #include "runtime/safetensors.h"
 #include "runtime/worker.h"
 
 enum { CHECKPOINT_MODEL, CHECKPOINT_OPTIMIZER, CHECKPOINT_FILES };
 extern const char *const checkpoint_file_names[CHECKPOINT_FILES];
 enum { CHECKPOINT_PATH_MAX = 4096 };
-
-/* What a manifest says beside digests. */
-typedef struct CheckpointState {
-    int64_t step;    /* steps finished; -1: no checkpoint */
-    int64_t samples; /* consumed */
-    uint64_t seed;
-} CheckpointState;
 
 /* One file of every checkpoint, laid out once. */
 typedef struct CheckpointFile {

@@ -3,47 +3,8 @@
 #include "runtime/variable_block.h"
 #include "support/checked.h"
 
-#include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-/* -- manifests ------------------------------------------------------------ */
-
-static Status damaged(const char *path, const char *what)
-{
-    return status_error(STATUS_INPUT,
-                        "'%s' is damaged: %s; remove its folder to go on from "
-                        "an older checkpoint",
-                        path, what);
-}
-
-/* The manifest of a checkpoint; the caller releases it. */
-static Status read_manifest(const char *folder, int64_t step,
-                            CheckpointState *state, json_t **out)
-{
-    char path[CHECKPOINT_PATH_MAX], manifest[CHECKPOINT_PATH_MAX + 32];
-    checkpoint_path(path, folder, step, false);
-    snprintf(manifest, sizeof(manifest), "%s/manifest.json", path);
-    json_error_t error;
-    json_t *root = json_load_file(manifest, JSON_REJECT_DUPLICATES, &error);
-    const json_t *number = json_object_get(root, "step");
-    const json_t *samples = json_object_get(root, "samples");
-    const json_t *seed = json_object_get(root, "seed");
-    if (!json_is_integer(number) || !json_is_integer(samples) ||
-        !json_is_integer(seed) || json_integer_value(number) != step ||
-        json_integer_value(samples) < 0 ||
-        !json_is_object(json_object_get(root, "digests")) ||
-        !json_is_object(json_object_get(root, "files"))) {
-        json_decref(root);
-        return damaged(manifest, "it is no whole manifest");
-    }
-    *state = (CheckpointState){step, json_integer_value(samples),
-                               (uint64_t)json_integer_value(seed)};
-    *out = root;
-    return status_ok();
-}
 
 Status checkpoint_find(Communicator *c, const char *folder,
                        CheckpointState *out)
@@ -52,9 +13,10 @@ Status checkpoint_find(Communicator *c, const char *folder,
     Status status = status_ok();
     int64_t newest;
     if (c->rank == 0 && checkpoint_list(folder, &newest, 1)) {
-        json_t *manifest = NULL;
-        status = read_manifest(folder, newest, out, &manifest);
-        json_decref(manifest);
+        Manifest manifest;
+        status = manifest_read(&manifest, folder, newest);
+        *out = manifest.state;
+        manifest_close(&manifest);
     }
     TRY(communicator_agree(c, status));
     return c->interface->broadcast(c, GROUP_WORLD, 0, out, sizeof(*out));
@@ -126,7 +88,7 @@ static Status read_variable(Worker *w, const Safetensors *file,
     return status_ok();
 }
 
-static Status read_file(Checkpoints *c, const json_t *manifest, int32_t f,
+static Status read_file(Checkpoints *c, const Manifest *manifest, int32_t f,
                         const char *folder, Arena scratch)
 {
     Worker *w = c->worker;
@@ -135,10 +97,9 @@ static Status read_file(Checkpoints *c, const json_t *manifest, int32_t f,
     Safetensors file;
     TRY(safetensors_open(&file, &scratch, path));
     Status status = status_ok();
-    const json_t *bytes = json_object_get(json_object_get(manifest, "files"),
-                                          checkpoint_file_names[f]);
-    if (json_integer_value(bytes) != file.file_bytes)
-        status = damaged(path, "its length is not the manifest's");
+    if (manifest_file_bytes(manifest, checkpoint_file_names[f]) !=
+        file.file_bytes)
+        status = checkpoint_damaged(path, "its length is not the manifest's");
     for (int32_t v = 0; v < w->program->variables.count; v++) {
         const ProgramVariable *of = &w->program->variables.data[v];
         if ((of->kind == VARIABLE_OPTIMIZER) != (f == CHECKPOINT_OPTIMIZER) ||
@@ -154,21 +115,17 @@ static Status read_file(Checkpoints *c, const json_t *manifest, int32_t f,
 }
 
 /* Compares the sums of all ranks' digests with the manifest's. */
-static Status check_digests(Checkpoints *c, const json_t *manifest,
+static Status check_digests(Checkpoints *c, const Manifest *manifest,
                             const char *folder)
 {
     const Program *p = c->worker->program;
-    const json_t *digests = json_object_get(manifest, "digests");
     for (int64_t v = 0; v < p->variables.count; v++) {
         const ProgramVariable *of = &p->variables.data[v];
         uint64_t sum = 0;
         for (int64_t r = 0; r < c->worker->communicator->size; r++)
             sum += c->all_digests[r * p->variables.count + v];
-        const char *text = json_string_value(
-            json_object_getn(digests, of->name.data, (size_t)of->name.length));
-        char *end = NULL;
-        uint64_t expected = text ? strtoull(text, &end, 16) : 0;
-        if (!text || *end || expected != sum)
+        uint64_t expected;
+        if (!manifest_digest(manifest, of->name, &expected) || expected != sum)
             return status_error(
                 STATUS_INPUT,
                 "'%s/%s' is damaged: tensor '%.*s' does not have the "
@@ -180,7 +137,7 @@ static Status check_digests(Checkpoints *c, const json_t *manifest,
     return status_ok();
 }
 
-static Status load(Checkpoints *c, const json_t *manifest, const char *folder,
+static Status load(Checkpoints *c, const Manifest *manifest, const char *folder,
                    Arena scratch)
 {
     Communicator *m = c->worker->communicator;
@@ -199,13 +156,12 @@ Status checkpoint_load(Checkpoints *c, int64_t step, Arena scratch)
 {
     char folder[CHECKPOINT_PATH_MAX];
     checkpoint_path(folder, c->folder, step, false);
-    CheckpointState ignored;
-    json_t *manifest = NULL;
-    Status status = read_manifest(c->folder, step, &ignored, &manifest);
+    Manifest manifest;
+    Status status = manifest_read(&manifest, c->folder, step);
     status = communicator_agree(c->worker->communicator, status);
     if (!status_failed(&status))
-        status = load(c, manifest, folder, scratch);
-    json_decref(manifest);
+        status = load(c, &manifest, folder, scratch);
+    manifest_close(&manifest);
     return status;
 }
 

@@ -17,4 +17,11 @@ void fuzz_input(Str bytes, Arena *arena);
 /* What libFuzzer and replay.c call; always 0. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* Changes `size` bytes in place into at most `max_size`; the new length.  The
+ * first is libFuzzer's (or the replay's), the second a target's own, which may
+ * be absent. */
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size,
+                               unsigned int seed);
+
 #endif

@@ -1,5 +1,6 @@
 /* Replay: stands in for libFuzzer where there is none: every seed of a folder,
- * and copies of it with a few bytes changed, cut out or doubled.
+ * and copies of it with a few bytes changed, cut out or doubled, every other
+ * one by the target's own mutator if it has one.
  *
  *     fuzz_graph FOLDER [ROUNDS]
  */
@@ -23,6 +24,8 @@ static uint32_t draw(uint32_t round, uint32_t what, size_t below)
 {
     return below ? philox(1, round, what, 0, 0).word[0] % (uint32_t)below : 0;
 }
+
+#pragma weak LLVMFuzzerCustomMutator
 
 /* Doubles, cuts out or overwrites [begin, begin + n). */
 static void damage(Sample *s, uint32_t round, uint32_t change)
@@ -49,14 +52,33 @@ static void damage(Sample *s, uint32_t round, uint32_t change)
     }
 }
 
+/* The mutator's own changes, drawn from the bytes it gives. */
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size)
+{
+    static Sample part;
+    static uint32_t round;
+    if (size > SEED_BYTES_MAX || max_size < 24)
+        return size;
+    memcpy(part.data, data, size);
+    part.size = size;
+    damage(&part, round++, 0);
+    size = part.size < max_size ? part.size : max_size;
+    memcpy(data, part.data, size);
+    return size;
+}
+
 static void replay(const Sample *seed, uint32_t rounds)
 {
     static Sample copy;
     LLVMFuzzerTestOneInput(seed->data, seed->size);
     for (uint32_t round = 0; round < rounds; round++) {
         copy = *seed;
-        for (uint32_t change = 0; change <= round % 4; change++)
-            damage(&copy, round, change);
+        if (LLVMFuzzerCustomMutator && round % 2)
+            copy.size = LLVMFuzzerCustomMutator(copy.data, copy.size,
+                                                sizeof copy.data, round);
+        else
+            for (uint32_t change = 0; change <= round % 4; change++)
+                damage(&copy, round, change);
         LLVMFuzzerTestOneInput(copy.data, copy.size);
     }
 }
