@@ -1,10 +1,11 @@
 /* dnnc run: start a job on N processes, and let it stop in peace.
  *
  * A launcher that gets INT or TERM kills its processes, so they could not save.
- * It runs in a process group of its own, where a terminal's Ctrl-C does not
- * reach it; this command waits for signals and turns the first INT or TERM into
- * USR1, which launchers forward and a job takes as the wish to save and end.
- * The second ends the launcher, the third everything at once.
+ * It (or a lone job) runs in a process group of its own, where a terminal's
+ * Ctrl-C does not reach it; this command waits for signals and turns the first
+ * INT, TERM or HUP into USR1, which launchers forward and a job takes as the
+ * wish to save and end.  The second ends the launcher, the third everything at
+ * once.
  */
 #include "driver/command.h"
 #include "driver/option.h"
@@ -87,7 +88,7 @@ static void prepare_environment(void)
 /* Starts argv in a process group of its own, with the signals as they were
  * before this command blocked them.  A terminal is not its input: a background
  * group that reads one is stopped. */
-static Status start(char *const *argv, bool own_group, pid_t *out)
+static Status start(char *const *argv, pid_t *out)
 {
     posix_spawnattr_t attributes;
     posix_spawn_file_actions_t actions;
@@ -98,9 +99,8 @@ static Status start(char *const *argv, bool own_group, pid_t *out)
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setpgroup(&attributes, 0);
     posix_spawnattr_setflags(&attributes,
-                             (short)(POSIX_SPAWN_SETSIGMASK |
-                                     (own_group ? POSIX_SPAWN_SETPGROUP : 0)));
-    if (own_group && isatty(STDIN_FILENO))
+                             POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
+    if (isatty(STDIN_FILENO))
         posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null",
                                          O_RDONLY, 0);
     int error =
@@ -113,12 +113,24 @@ static Status start(char *const *argv, bool own_group, pid_t *out)
     return status_ok();
 }
 
-/* What the n-th INT or TERM becomes. */
-static void pass_on(pid_t child, int signal_number, int n, bool own_group)
+/* Blocks the signals that wait_for takes one by one; HUP unless nohup has it
+ * ignored. */
+static void watch_signals(sigset_t *watched)
 {
-    if (!own_group)
-        kill(child, signal_number);
-    else if (n == 1)
+    struct sigaction hang_up;
+    sigemptyset(watched);
+    sigaddset(watched, SIGINT);
+    sigaddset(watched, SIGTERM);
+    sigaddset(watched, SIGCHLD);
+    if (sigaction(SIGHUP, NULL, &hang_up) == 0 && hang_up.sa_handler != SIG_IGN)
+        sigaddset(watched, SIGHUP);
+    sigprocmask(SIG_BLOCK, watched, NULL);
+}
+
+/* What the n-th wish to stop becomes. */
+static void pass_on(pid_t child, int n)
+{
+    if (n == 1)
         kill(child, SIGUSR1);
     else if (n == 2)
         kill(child, SIGTERM);
@@ -126,16 +138,17 @@ static void pass_on(pid_t child, int signal_number, int n, bool own_group)
         kill(-child, SIGKILL);
 }
 
-/* Waits for the child's end, passing signals on; its exit status. */
-static int wait_for(pid_t child, const sigset_t *watched, bool own_group)
+/* Waits for the child's end, passing signals on; its exit status, and how
+ * often the user asked for it. */
+static int wait_for(pid_t child, const sigset_t *watched, int *n_asked)
 {
-    int n_asked = 0;
+    *n_asked = 0;
     for (;;) {
         int signal_number, status;
         if (sigwait(watched, &signal_number) != 0)
             continue;
         if (signal_number != SIGCHLD) {
-            pass_on(child, signal_number, ++n_asked, own_group);
+            pass_on(child, ++*n_asked);
             continue;
         }
         if (waitpid(child, &status, WNOHANG) != child)
@@ -145,6 +158,21 @@ static int wait_for(pid_t child, const sigset_t *watched, bool own_group)
         if (WIFSIGNALED(status))
             return 128 + WTERMSIG(status);
     }
+}
+
+/* A job says itself why it ends, with one of the statuses of Status; a process
+ * that dies cannot, and launchers say it in many ways or not at all. */
+static Status judge_end(int exit_status, int n_asked)
+{
+    if (exit_status <= STATUS_ENVIRONMENT || n_asked > 0)
+        return status_ok();
+    bool is_signal = exit_status > 128 && exit_status < 128 + NSIG;
+    return status_error(
+        STATUS_ENVIRONMENT,
+        "a process of the job died (status %d%s%s) and ended the others; "
+        "--resume goes on from the newest checkpoint",
+        exit_status, is_signal ? ": " : "",
+        is_signal ? strsignal(exit_status - 128) : "");
 }
 
 /* The child's command line: launcher, job, the job's arguments. */
@@ -197,15 +225,12 @@ static Status run(Arena *arena, int64_t n, OptionList *job, int *exit_status)
         command_line(arena, is_launched ? &launcher : NULL,
                      str_format(arena, "%lld", (long long)n).data, job);
     sigset_t watched;
-    sigemptyset(&watched);
-    sigaddset(&watched, SIGINT);
-    sigaddset(&watched, SIGTERM);
-    sigaddset(&watched, SIGCHLD);
-    sigprocmask(SIG_BLOCK, &watched, NULL);
+    watch_signals(&watched);
     pid_t child;
-    TRY(start(argv, is_launched, &child));
-    *exit_status = wait_for(child, &watched, is_launched);
-    return status_ok();
+    TRY(start(argv, &child));
+    int n_asked;
+    *exit_status = wait_for(child, &watched, &n_asked);
+    return judge_end(*exit_status, n_asked);
 }
 
 int command_run(Session *session, int argc, char **argv)

@@ -70,8 +70,11 @@ void checkpoint_path(char out[CHECKPOINT_PATH_MAX], const char *folder,
 /* Steps of the complete checkpoints, ascending, at most `capacity` (the
  * newest); returns how many. */
 int64_t checkpoint_list(const char *folder, int64_t *steps, int64_t capacity);
-/* Removes one and what it holds. */
+/* Removes a folder and the files that it holds. */
 void checkpoint_remove(const char *path);
+/* Removes the checkpoint of a step: first its name, so that what a crash leaves
+ * of it is no checkpoint. */
+void checkpoint_retire(const char *folder, int64_t step);
 /* Removes all but the `keep` newest, and what unfinished ones left behind. */
 void checkpoint_prune(const char *folder, int64_t keep);
 /* Makes a rename or a new file in `folder` durable. */

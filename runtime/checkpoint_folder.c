@@ -79,6 +79,15 @@ void checkpoint_remove(const char *path)
     (void)rmdir(path);
 }
 
+void checkpoint_retire(const char *folder, int64_t step)
+{
+    char path[CHECKPOINT_PATH_MAX], temporary[CHECKPOINT_PATH_MAX];
+    checkpoint_path(path, folder, step, false);
+    checkpoint_path(temporary, folder, step, true);
+    if (rename(path, temporary) == 0)
+        checkpoint_remove(temporary);
+}
+
 /* Removes what saves that were cut off left behind. */
 static void remove_unfinished(const char *folder)
 {
@@ -103,11 +112,8 @@ void checkpoint_prune(const char *folder, int64_t keep)
     int64_t steps[LISTED_MAX];
     remove_unfinished(folder);
     int64_t count = keep > 0 ? checkpoint_list(folder, steps, LISTED_MAX) : 0;
-    for (int64_t i = 0; i + keep < count; i++) {
-        char path[CHECKPOINT_PATH_MAX];
-        checkpoint_path(path, folder, steps[i], false);
-        checkpoint_remove(path);
-    }
+    for (int64_t i = 0; i + keep < count; i++)
+        checkpoint_retire(folder, steps[i]);
 }
 
 Status folder_sync(const char *folder)

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -28,7 +29,9 @@ static Status write_exactly(int descriptor, const char *path, const char *data,
         ssize_t n = pwrite(descriptor, data, (size_t)bytes, at);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0)
+        if (n == 0)
+            errno = ENOSPC;
+        if (n <= 0)
             return cannot_write(path);
         data += n;
         at += n;
@@ -156,12 +159,32 @@ Status checkpoints_init(Checkpoints *c, Worker *worker, const char *folder,
 /* Writing one block of one variable. */
 typedef struct Writing {
     Worker *worker;
+    const ProgramVariable *variable;
     const VariableBlock *block;
     int descriptor;
     const char *path;
     int64_t file_begin;
     uint64_t digest;
 } Writing;
+
+/* A step whose loss was finite can still leave parameters that are not: what
+ * nothing can go on from is no checkpoint. */
+static Status check_finite(const ProgramVariable *v, const char *elements,
+                           int64_t count)
+{
+    if (v->kind != VARIABLE_PARAMETER || v->type.dtype != DTYPE_F32)
+        return status_ok();
+    for (int64_t i = 0; i < count; i++) {
+        float value;
+        memcpy(&value, elements + i * 4, sizeof value);
+        if (!isfinite(value))
+            return status_error(STATUS_INPUT,
+                                "parameter '%.*s' has values that are not "
+                                "finite",
+                                STR_ARG(v->name));
+    }
+    return status_ok();
+}
 
 static Status write_run(void *context, int64_t at, int64_t stored_at,
                         int64_t count)
@@ -174,6 +197,7 @@ static Status write_run(void *context, int64_t at, int64_t stored_at,
         TRY(w->worker->device.interface->read(
             &w->worker->device, chunk,
             w->block->address + (stored_at + done) * 4, n * 4));
+        TRY(check_finite(w->variable, chunk, n));
         w->digest += digest_elements(chunk, at + done, n);
         TRY(write_exactly(w->descriptor, w->path, chunk, n * 4,
                           w->file_begin + (at + done) * 4));
@@ -189,6 +213,7 @@ static Status write_variable(Checkpoints *c, int32_t variable, int descriptor,
     if (!block.is_here || !block.is_first)
         return status_ok();
     Writing writing = {.worker = c->worker,
+                       .variable = v,
                        .block = &block,
                        .descriptor = descriptor,
                        .path = path,

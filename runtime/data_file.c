@@ -116,10 +116,15 @@ Status data_file_check(const DataFile *file, DType dtype, int64_t limit)
 
 /* -- opening -------------------------------------------------------------- */
 
-static bool ends_in(const char *text, const char *suffix)
+/* Takes `suffix` off the end of *name. */
+static bool take_suffix(Str *name, const char *suffix)
 {
-    size_t n = strlen(text), m = strlen(suffix);
-    return n >= m && strcmp(text + n - m, suffix) == 0;
+    int64_t length = (int64_t)strlen(suffix);
+    if (name->length < length ||
+        memcmp(name->data + name->length - length, suffix, (size_t)length) != 0)
+        return false;
+    name->length -= length;
+    return true;
 }
 
 static Status cannot_read(const DataFile *file)
@@ -185,18 +190,15 @@ static void take_bytes(DataFile *file)
 
 static Status parse(DataFile *file, const char *columns)
 {
-    char kind[256];
-    snprintf(kind, sizeof(kind), "%s", file->name);
+    Str name = str_from(file->name);
     file->scale = 1;
-    if (ends_in(kind, ".gz")) {
+    if (take_suffix(&name, ".gz"))
         TRY(gzip_expand(file));
-        kind[strlen(kind) - 3] = '\0';
-    }
-    if (ends_in(kind, ".csv"))
+    if (take_suffix(&name, ".csv"))
         return csv_parse(file, columns);
-    if (ends_in(kind, ".npy"))
+    if (take_suffix(&name, ".npy"))
         return npy_parse(file);
-    if (ends_in(kind, ".bin"))
+    if (take_suffix(&name, ".bin"))
         return token_parse(file);
     if (idx_matches(file->memory, file->memory_bytes))
         return idx_parse(file);

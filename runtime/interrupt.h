@@ -4,10 +4,13 @@
 
 #include <stdbool.h>
 
-/* INT, TERM and USR1 (which launchers forward where they would die of the
- * others) ask for a stop after the step at hand; a second INT or TERM ends the
- * process at once. */
+/* INT, TERM, HUP (unless nohup has it ignored), PIPE (nobody reads what the job
+ * prints) and USR1 (which launchers forward where they would die of the
+ * others) ask for a stop.  They end the process at once unless somebody heeds
+ * them; then a second INT or TERM does. */
 void interrupt_watch(void);
+/* From now on somebody looks at interrupt_requested (or no longer does). */
+void interrupt_heed(bool heeded);
 /* True once a stop was asked for. */
 bool interrupt_requested(void);
 

@@ -1,6 +1,8 @@
 /* The command line as a table. */
 #include "runtime/options.h"
 
+#include "runtime/checkpoint.h"
+
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -155,6 +157,8 @@ static Status check(const Options *o)
         return status_error(STATUS_USAGE,
                             "--resume, --checkpoint-every and --keep need "
                             "--checkpoint DIR");
+    if (o->checkpoint && strlen(o->checkpoint) > CHECKPOINT_PATH_MAX - 64)
+        return status_error(STATUS_USAGE, "--checkpoint: the path is too long");
     if (o->init && o->resume)
         return status_error(STATUS_USAGE,
                             "--init and --resume exclude each other");

@@ -3,10 +3,9 @@
 
 #include "support/checked.h"
 
-#include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,6 +30,16 @@ static void choose_unit(Progress *p, const Program *program)
     }
 }
 
+/* Enough for a line of the log. */
+static int64_t longest_line(const Program *program)
+{
+    const int64_t numbers = 512, of_a_metric = 64;
+    int64_t bytes = numbers;
+    for (int64_t i = 0; i < program->outputs.count; i++)
+        bytes += program->outputs.data[i].name.length + of_a_metric;
+    return bytes;
+}
+
 Status progress_init(Progress *p, const Program *program, const char *log_path,
                      int64_t log_every, bool resumed, int64_t first_step,
                      int64_t last_step)
@@ -49,18 +58,18 @@ Status progress_init(Progress *p, const Program *program, const char *log_path,
     choose_unit(p, program);
     if (!log_path)
         return status_ok();
-    p->log = fopen(log_path, resumed ? "a" : "w");
-    if (!p->log)
-        return status_error(STATUS_ENVIRONMENT, "cannot write log '%s': %s",
-                            log_path, strerror(errno));
-    return status_ok();
+    return step_log_open(&p->log, log_path, resumed, longest_line(program));
 }
 
-/* "1:02:03" or "2:03" */
+/* "2:03", "1:02:03" or "12 days" */
 static void format_duration(char *out, size_t size, double seconds)
 {
-    long long s = (long long)(seconds + 0.5);
-    if (s >= 3600)
+    const double shown_max = 1e12;
+    long long s = (long long)(fmin(seconds, shown_max) + 0.5);
+    const long long day = 24 * 3600;
+    if (s >= 4 * day)
+        snprintf(out, size, "%lld days", s / day);
+    else if (s >= 3600)
         snprintf(out, size, "%lld:%02lld:%02lld", s / 3600, s / 60 % 60,
                  s % 60);
     else
@@ -106,32 +115,38 @@ static void print_line(Progress *p, const Measurement *m, double now)
 }
 
 /* JSON has no NaN. */
-static void log_number(FILE *log, const char *name, int length, double value)
+static void log_number(StepLog *log, Str name, double value)
 {
     if (isfinite(value))
-        fprintf(log, ",\"%.*s\":%.9g", length, name, value);
+        step_log_add(log, ",\"%.*s\":%.9g", STR_ARG(name), value);
     else
-        fprintf(log, ",\"%.*s\":null", length, name);
+        step_log_add(log, ",\"%.*s\":null", STR_ARG(name));
 }
 
-static void log_metrics(FILE *log, const Measurement *m)
+/* The rest of a line; a job goes on without its log. */
+static void log_measurement(Progress *p, const Measurement *m)
 {
+    StepLog *log = &p->log;
+    log_number(log, STR("loss"), (double)m->loss);
+    log_number(log, STR("seconds"), m->seconds);
     if (m->learning_rate != 0)
-        log_number(log, "learning_rate", 13, m->learning_rate);
+        log_number(log, STR("learning_rate"), m->learning_rate);
     for (int64_t i = 0; i < m->n_metrics; i++)
-        log_number(log, m->names[i].data, (int)m->names[i].length,
-                   (double)m->metrics[i]);
-    fprintf(log, "}\n");
-    fflush(log);
+        log_number(log, m->names[i], (double)m->metrics[i]);
+    step_log_add(log, "}");
+    Status status = step_log_end_line(log);
+    if (!status_failed(&status))
+        return;
+    progress_end_line(p);
+    fprintf(stderr, "warning: step %lld: %s\n", (long long)m->step,
+            status.message);
 }
 
 void progress_step(Progress *p, const Measurement *m)
 {
-    if (p->log) {
-        fprintf(p->log, "{\"step\":%lld", (long long)m->step);
-        log_number(p->log, "loss", 4, (double)m->loss);
-        log_number(p->log, "seconds", 7, m->seconds);
-        log_metrics(p->log, m);
+    if (p->log.path) {
+        step_log_add(&p->log, "{\"step\":%lld", (long long)m->step);
+        log_measurement(p, m);
     }
     double now = clock_seconds();
     bool is_due =
@@ -156,12 +171,11 @@ void progress_evaluation(Progress *p, const Measurement *m, const char *what,
     print_metrics(m);
     printf("  (%lld samples, %.1f s)\n", (long long)n_samples, m->seconds);
     fflush(stdout);
-    if (p->log) {
-        fprintf(p->log, "{\"step\":%lld,\"event\":\"%s\",\"samples\":%lld",
-                (long long)m->step, what, (long long)n_samples);
-        log_number(p->log, "loss", 4, (double)m->loss);
-        log_number(p->log, "seconds", 7, m->seconds);
-        log_metrics(p->log, m);
+    if (p->log.path) {
+        step_log_add(&p->log,
+                     "{\"step\":%lld,\"event\":\"%s\",\"samples\":%lld",
+                     (long long)m->step, what, (long long)n_samples);
+        log_measurement(p, m);
     }
     p->last_print = clock_seconds();
     p->printed_step = m->step;
@@ -169,10 +183,5 @@ void progress_evaluation(Progress *p, const Measurement *m, const char *what,
 
 Status progress_deinit(Progress *p)
 {
-    FILE *log = p->log;
-    p->log = NULL;
-    if (log && (ferror(log) || fclose(log) != 0))
-        return status_error(STATUS_ENVIRONMENT, "the log was not written: %s",
-                            strerror(errno));
-    return status_ok();
+    return p->log.path ? step_log_close(&p->log) : status_ok();
 }

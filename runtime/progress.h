@@ -3,8 +3,7 @@
 #define DNNC_RUNTIME_PROGRESS_H
 
 #include "ir/program.h"
-
-#include <stdio.h>
+#include "runtime/step_log.h"
 
 enum { PROGRESS_METRICS_MAX = 16 };
 
@@ -20,7 +19,7 @@ typedef struct Measurement {
 } Measurement;
 
 typedef struct Progress {
-    FILE *log;         /* NULL: no --log */
+    StepLog log;       /* closed: no --log */
     int64_t log_every; /* 0: about once a second */
     int64_t first_step, last_step;
     double units_per_step; /* tokens or samples of a global batch */

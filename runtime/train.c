@@ -33,9 +33,11 @@ static int64_t last_step(const Job *job)
 {
     if (job->options->epochs < 0)
         return max_i64(job->options->steps, job->step);
-    int64_t left =
-        job->options->epochs * job->training.n_samples - job->samples;
-    return job->step + ceil_div_i64(max_i64(left, 0), job->program->batch);
+    int64_t all;
+    if (!mul_i64(job->options->epochs, job->training.n_samples, &all))
+        all = INT64_MAX;
+    int64_t left = max_i64(all - job->samples, 0);
+    return job->step + ceil_div_i64(left, job->program->batch);
 }
 
 static Status validate(Job *job, Progress *progress)
@@ -110,8 +112,8 @@ static void save_now_and_then(Job *job, Progress *progress)
 static Status advance(Job *job, Progress *progress, bool *stop)
 {
     Measurement m = {0};
-    uint32_t signals = interrupt_requested() ? SIGNAL_STOP : 0;
     TRY(run_step(job, &m));
+    uint32_t signals = interrupt_requested() ? SIGNAL_STOP : 0;
     if (!isfinite(m.loss))
         signals |= SIGNAL_NOT_FINITE;
     TRY(exchange_signals(job, signals, &signals));
@@ -135,8 +137,15 @@ static Status finish(Job *job, Progress *progress, bool stopped)
 {
     if (job->is_reporter)
         progress_end_line(progress);
-    if (job->checkpoints.folder)
-        TRY(save(job));
+    if (job->checkpoints.folder) {
+        char newest[256];
+        Status saved = save(job);
+        name_newest(job, newest, sizeof newest);
+        if (status_failed(&saved))
+            return status_error(saved.code, "no checkpoint at step %lld: %s%s",
+                                (long long)job->step, saved.message, newest);
+    }
+    interrupt_heed(false); /* all is saved */
     if (stopped && job->is_reporter)
         printf("stopped after step %lld%s\n", (long long)job->step,
                job->checkpoints.folder ? "; --resume goes on from here" : "");
@@ -148,6 +157,7 @@ static Status finish(Job *job, Progress *progress, bool stopped)
 static Status train(Job *job, Progress *progress)
 {
     bool stop = false;
+    interrupt_heed(true);
     while (job->step < progress->last_step && !stop)
         TRY(advance(job, progress, &stop));
     return finish(job, progress, stop);

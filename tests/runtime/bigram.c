@@ -12,7 +12,8 @@
  *
  * All compute the same numbers up to the order of additions.  With
  * DNNC_TEST_FAULT set the second device's table goes astray in step 5, or, with
- * the value "nan", every loss is NaN from there on.
+ * the value "nan", every loss is NaN from there on; with "infinite" the table is
+ * infinite after step 5, and with "hang" that step does not end.
  */
 #include "runtime/job.h"
 
@@ -21,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { BATCH = 8, TOKENS = 32, VOCAB = 256, MICROBATCHES = 2 };
 
@@ -126,14 +128,26 @@ static void kernel_scatter(char *const *buffers, const KernelContext *context)
             table[(int64_t)tokens[i] * VOCAB + v] += gradient[i * VOCAB + v];
 }
 
+/* What goes wrong in the update of step 5. */
+static void go_wrong(const char *fault, float *table,
+                     const KernelContext *context)
+{
+    if (strcmp(fault, "infinite") == 0)
+        table[3] = INFINITY;
+    else if (context->coordinate[1] == 1)
+        table[3] += 1e-6f; /* one device goes its own way */
+    while (strcmp(fault, "hang") == 0)
+        pause();
+}
+
 /* gradient, table (in place), momentum (in place) */
 static void kernel_update(char *const *buffers, const KernelContext *context)
 {
     const float *gradient = (const float *)buffers[0];
     float *table = (float *)buffers[1], *velocity = (float *)buffers[2];
-    if (getenv("DNNC_TEST_FAULT") && context->step == 5 &&
-        context->coordinate[1] == 1)
-        table[3] += 1e-6f; /* one device goes its own way */
+    const char *fault = getenv("DNNC_TEST_FAULT");
+    if (fault && context->step == 5)
+        go_wrong(fault, table, context);
     for (int64_t i = 0; i < table_rows * VOCAB; i++) {
         velocity[i] = momentum * velocity[i] + gradient[i];
         table[i] -= learning_rate * velocity[i];
