@@ -132,6 +132,13 @@ static void add_update_edges(Builder *b)
     }
 }
 
+static int64_t runs_of(const Builder *b, NodeId id)
+{
+    return storage_at(b, id)->microbatch
+               ? b->table->mesh.axis[AXIS_MICROBATCH].size
+               : 1;
+}
+
 /* How often a step the value leaves the stage; 0: it stays. */
 static int64_t *send_runs(const Builder *b)
 {
@@ -140,16 +147,17 @@ static int64_t *send_runs(const Builder *b)
         const Node *node = graph_node(b->graph, (NodeId){i});
         if (storage_at(b, (NodeId){i})->free || in_range(b, node->layer))
             continue;
-        int64_t n = storage_at(b, (NodeId){i})->microbatch
-                        ? b->table->mesh.axis[AXIS_MICROBATCH].size
-                        : 1;
-        for (int32_t k = 0; k < node->n_operands; k++)
-            runs[node->operands[k].index] =
-                max_i64(runs[node->operands[k].index], n);
+        for (int32_t k = 0; k < node->n_operands; k++) {
+            int64_t *of = &runs[node->operands[k].index];
+            *of = max_i64(*of, runs_of(b, (NodeId){i}));
+        }
     }
-    for (int64_t i = 0; i < b->graph->outputs.count; i++)
-        if (b->graph->outputs.data[i].kind == OUTPUT_VALUE)
-            runs[b->graph->outputs.data[i].node.index] = 1;
+    for (int64_t i = 0; i < b->graph->outputs.count; i++) {
+        const Output *output = &b->graph->outputs.data[i];
+        int64_t *of = &runs[output->node.index];
+        if (output->kind == OUTPUT_VALUE)
+            *of = max_i64(*of, runs_of(b, output->node));
+    }
     return runs;
 }
 
