@@ -1,50 +1,49 @@
 /* Report group: see the header. */
 #include "driver/report_group.h"
 
-#include <ctype.h>
-
-/* "block.3.up.weight" -> "block.*.up.weight". */
-static Str pattern_of(Str name, Arena *arena)
+static Str group_name(const Graph *train, const Variable *variable,
+                      Arena *arena)
 {
-    Text text = text_new(arena);
-    for (int64_t i = 0; i < name.length;) {
-        bool begins = i == 0 || name.data[i - 1] == '.';
-        int64_t end = i;
-        while (end < name.length && isdigit((unsigned char)name.data[end]))
-            end++;
-        bool is_number =
-            begins && end > i && (end == name.length || name.data[end] == '.');
-        text_append(&text, is_number ? STR("*") : (Str){name.data + i, 1});
-        i = is_number ? end : i + 1;
-    }
-    return text_str(&text);
+    const Variable *of =
+        variable->of >= 0 ? &train->variables.data[variable->of] : variable;
+    return plan_pattern(arena, of->name);
 }
 
 static VariableGroup *group_of(VariableGroups *groups, Str name,
                                const Variable *variable,
                                const Sharding *sharding, Arena *arena)
 {
-    for (int64_t i = 0; i < groups->count; i++) {
+    int64_t family = groups->count;
+    for (int64_t i = groups->count - 1; i >= 0; i--) {
         VariableGroup *group = &groups->data[i];
-        if (str_equal(group->name, name) &&
-            type_equal(&group->type, &variable->type) &&
+        if (!str_equal(group->name, name) ||
+            !type_equal(&group->type, &variable->type))
+            continue;
+        if (group->kind == variable->kind &&
             sharding_equal(&group->sharding, sharding))
             return group;
+        family = group->family;
     }
     VariableGroup *group = vector_push(arena, groups);
     *group = (VariableGroup){.name = name,
                              .kind = variable->kind,
                              .type = variable->type,
-                             .sharding = *sharding};
+                             .sharding = *sharding,
+                             .family = family};
     return group;
 }
 
-static void sort_by_bytes(VariableGroups *groups)
+/* Families by bytes, what belongs to one together. */
+static void sort_families(VariableGroups *groups, Arena scratch)
 {
+    int64_t *bytes = arena_new(&scratch, int64_t, groups->count);
+    for (int64_t i = 0; i < groups->count; i++)
+        bytes[groups->data[i].family] += groups->data[i].bytes;
     for (int64_t i = 1; i < groups->count; i++)
         for (int64_t k = i; k > 0; k--) {
             VariableGroup *pair = &groups->data[k - 1];
-            if (pair[0].bytes >= pair[1].bytes)
+            int64_t a = pair[0].family, b = pair[1].family;
+            if (bytes[a] > bytes[b] || (bytes[a] == bytes[b] && a <= b))
                 break;
             VariableGroup swap = pair[0];
             pair[0] = pair[1];
@@ -60,11 +59,11 @@ VariableGroups variable_groups(const Graph *train, const StageAccount *account,
         const VariablePlace *place = &account->variables.data[i];
         const Variable *variable = &train->variables.data[place->variable];
         VariableGroup *group =
-            group_of(&groups, pattern_of(variable->name, arena), variable,
+            group_of(&groups, group_name(train, variable, arena), variable,
                      &place->sharding, arena);
         group->count++;
         group->bytes += place->bytes;
     }
-    sort_by_bytes(&groups);
+    sort_families(&groups, *arena);
     return groups;
 }

@@ -5,12 +5,13 @@
 #include "passes/account.h"
 
 typedef struct VariableGroup {
-    Str name; /* "block.*.up.weight" */
+    Str name; /* "block.*.up.weight"; optimizer state: its parameter's */
     VariableKind kind;
     Type type;
     Sharding sharding;
     int64_t count;
-    int64_t bytes; /* of one device, all together */
+    int64_t bytes;  /* of one device, all together */
+    int64_t family; /* the first group of this name and type, before sorting */
 } VariableGroup;
 
 typedef struct VariableGroups {
@@ -18,8 +19,9 @@ typedef struct VariableGroups {
     int64_t count, capacity;
 } VariableGroups;
 
-/* The stage's variables by name with numbers replaced, type and sharding;
- * most bytes first, then in the graph's order. */
+/* The stage's variables by name with numbers replaced, kind, type and
+ * sharding: parameters with most bytes first, their optimizer's state
+ * included, which follows them. */
 VariableGroups variable_groups(const Graph *train, const StageAccount *account,
                                Arena *arena);
 
