@@ -2,15 +2,15 @@
  *
  * For each number of microbatches the stage DP (solver/stage_dp.h) runs on what
  * is known: the price of stages that were solved, a lower bound of the others.
- * Its plan is then a lower bound of every plan; the stages in it that were not
- * solved are solved, and the DP runs again.  When all stages of its plan are
- * solved the plan is optimal, and when its bound exceeds the best plan so far
- * there is none better.  So most stages are never solved.
+ * Its plan is then a lower bound of every plan.  The number whose plan is least
+ * is taken: the plan's stages get better bounds (passes/stage_bounds.h), then
+ * prices, and the DP runs again.  When all stages of the least plan are solved
+ * it is optimal, and when its bound reaches the best plan so far there is none
+ * better.  So most stages are never solved.
  *
- * Under a limit on work the search starts from even pipelines of blocks within
- * a host, takes the numbers of microbatches in the order in which those did
- * best, and stops where the limit is reached; what is proved by then gives the
- * lower bound.
+ * Every plan that was solved on the way is a candidate.  Where a limit on work
+ * ends the search, even pipelines whose bounds are below the best plan are
+ * tried, too, and what is proved by then gives the lower bound.
  */
 #include "passes/inter.h"
 
@@ -19,18 +19,14 @@
 #include <math.h>
 #include <stddef.h>
 
-enum {
-    SEED_DEVICES_MIN = 8, /* smaller clusters are searched without seeds */
-    SEED_FILL_MAX = 4,    /* microbatches a stage of an even pipeline */
-};
-
+/* One number of microbatches. */
 typedef struct Lookup {
     const SearchSpace *space;
-    StagePrices *prices;
+    StagePrices *prices, *root; /* root: whose bounds it began with, or NULL */
     int64_t n_microbatches;
     bool bounds_only; /* lower bounds of solved stages, too */
-    int64_t seed;     /* the best even pipeline's cost, STAGE_IMPOSSIBLE */
-    int64_t n_solved;
+    StagePlan plan;   /* the DP's last */
+    StageCut *cuts;   /* [n_layers]: of `plan` */
 } Lookup;
 
 static bool place_of(const Lookup *lookup, int32_t first, int32_t end,
@@ -66,11 +62,11 @@ static int64_t price_or_bound(void *context, int32_t first, int32_t end,
     return stage_price_bound(lookup->prices, &stage.place);
 }
 
-static StagePlan run_dp(const Lookup *lookup, Arena *arena, Arena scratch)
+static void run_dp(Lookup *lookup, Arena scratch)
 {
-    Lookup context = *lookup;
     const SearchSpace *space = lookup->space;
-    StageDevices *options = arena_new(arena, StageDevices, space->n_options);
+    Arena arena = arena_split(&scratch);
+    StageDevices *options = arena_new(&arena, StageDevices, space->n_options);
     for (int32_t o = 0; o < space->n_options; o++)
         options[o] = submesh_takes(&space->options[o]);
     StageProblem problem = {
@@ -81,9 +77,13 @@ static StagePlan run_dp(const Lookup *lookup, Arena *arena, Arena scratch)
         .options = options,
         .n_microbatches = (int32_t)lookup->n_microbatches,
         .cost = price_or_bound,
-        .context = &context,
+        .context = lookup,
     };
-    return stage_dp_solve(arena, scratch, &problem);
+    stage_bounds_update(stage_prices_bounds(lookup->prices));
+    lookup->plan = stage_dp_solve(&arena, scratch, &problem);
+    for (int32_t s = 0; s < lookup->plan.n_stages; s++)
+        lookup->cuts[s] = lookup->plan.stages[s];
+    lookup->plan.stages = lookup->cuts;
 }
 
 /* Places the stages of a cut; the devices are taken in order. */
@@ -110,24 +110,7 @@ bool inter_place(const SearchSpace *space, int64_t n_microbatches,
     return place_stages(&lookup, cuts, n_stages, stages);
 }
 
-/* Solves what is not solved yet; false when all of it was. */
-static bool solve_stages(Lookup *lookup, PlannedStage *stages, int32_t n_stages,
-                         Arena scratch)
-{
-    bool any = false;
-    for (int32_t s = 0; s < n_stages; s++) {
-        const StageQuote *quote =
-            stage_price_known(lookup->prices, &stages[s].place);
-        if (!quote) {
-            any = true;
-            lookup->n_solved++;
-            quote =
-                stage_price_solve(lookup->prices, &stages[s].place, scratch);
-        }
-        stages[s].shape = quote->shape;
-    }
-    return any;
-}
+/* -- candidates ------------------------------------------------------------ */
 
 /* a / m < b / n without rounding. */
 static bool is_less(int64_t a, int64_t m, int64_t b, int64_t n)
@@ -135,92 +118,177 @@ static bool is_less(int64_t a, int64_t m, int64_t b, int64_t n)
     return (__int128)a * n < (__int128)b * m;
 }
 
-static void keep_best(SearchResult *best, Lookup *lookup, const StagePlan *plan,
-                      const PlannedStage *stages, Arena *perm)
+static bool is_better(const SearchResult *best, int64_t cost,
+                      int64_t n_microbatches)
 {
+    return cost != STAGE_IMPOSSIBLE &&
+           (!best->found ||
+            is_less(cost, n_microbatches, best->cost, best->n_microbatches));
+}
+
+typedef struct Objective {
+    int64_t sum, slowest;
+} Objective;
+
+static void add_stage(Objective *objective, int64_t price)
+{
+    bool fits = price != STAGE_IMPOSSIBLE && objective->sum != STAGE_IMPOSSIBLE;
+    objective->sum = fits ? objective->sum + price : STAGE_IMPOSSIBLE;
+    objective->slowest = max_i64(objective->slowest, price);
+}
+
+static int64_t objective_cost(const Objective *objective,
+                              int64_t n_microbatches)
+{
+    return objective->sum == STAGE_IMPOSSIBLE
+               ? STAGE_IMPOSSIBLE
+               : objective->sum + (n_microbatches - 1) * objective->slowest;
+}
+
+/* Solves what is not solved yet, and keeps the plan when it is the best. */
+static void try_stages(SearchResult *best, Lookup *lookup, PlannedStage *stages,
+                       int32_t n_stages, Arena *perm, Arena scratch)
+{
+    Objective objective = {0};
+    for (int32_t s = 0; s < n_stages; s++) {
+        const StagePlace *place = &stages[s].place;
+        best->stages_solved += !stage_price_known(lookup->prices, place);
+        const StageQuote *quote =
+            stage_price_solve(lookup->prices, place, scratch);
+        stages[s].shape = quote->shape;
+        stages[s].choice = quote->choice;
+        add_stage(&objective, quote->price);
+    }
+    int64_t cost = objective_cost(&objective, lookup->n_microbatches);
+    if (!is_better(best, cost, lookup->n_microbatches))
+        return;
     best->found = true;
     best->n_microbatches = lookup->n_microbatches;
-    best->cost = plan->cost;
-    best->n_stages = plan->n_stages;
-    best->stages = arena_new(perm, PlannedStage, plan->n_stages);
-    for (int32_t s = 0; s < plan->n_stages; s++)
+    best->cost = cost;
+    best->n_stages = n_stages;
+    best->stages = arena_new(perm, PlannedStage, n_stages);
+    for (int32_t s = 0; s < n_stages; s++)
         best->stages[s] = stages[s];
 }
 
 /* -- even pipelines -------------------------------------------------------- */
 
-static bool even_cut(const SearchSpace *space, int32_t option, StageCut *cuts,
-                     int32_t *n_stages)
+void inter_cut_evenly(const SearchSpace *space, int32_t n_stages,
+                      int32_t option, Arena scratch, StageCut *cuts)
 {
-    const SubmeshOption *of = &space->options[option];
-    int64_t count =
-        cluster_devices(space->mesh) / (of->n_hosts * of->devices_per_host);
-    *n_stages = (int32_t)count;
-    if (of->n_hosts > 1 || count < 2 || count > space->n_layers)
-        return false;
-    for (int32_t s = 0; s < count; s++)
-        cuts[s] =
-            (StageCut){(int32_t)(s * space->n_layers / count),
-                       (int32_t)((s + 1) * space->n_layers / count), option};
-    return true;
-}
-
-/* The objective of the stages as they are; STAGE_IMPOSSIBLE when one does not
- * fit. */
-static int64_t cost_of(const Lookup *lookup, const PlannedStage *stages,
-                       int32_t n_stages)
-{
-    int64_t sum = 0, slowest = 0;
-    for (int32_t s = 0; s < n_stages; s++) {
-        const StageQuote *quote =
-            stage_price_known(lookup->prices, &stages[s].place);
-        if (quote->price == STAGE_IMPOSSIBLE)
-            return STAGE_IMPOSSIBLE;
-        sum += quote->price;
-        slowest = max_i64(slowest, quote->price);
+    const Graph *graph = space->graph;
+    int32_t n_layers = space->n_layers;
+    double *work = arena_new(&scratch, double, n_layers + 1);
+    LogicalMesh one = {.n_axes = 1};
+    one.axis[AXIS_MICROBATCH].size = 1;
+    for (int32_t i = 1; i < graph->nodes.count; i++) {
+        const Node *node = graph_node(graph, (NodeId){i});
+        Rule rule = rule_of(graph, (NodeId){i});
+        if (node->layer != LAYER_NONE)
+            work[node->layer + 1] +=
+                rule_flops(graph, (NodeId){i}, &rule, &one, &(Strategy){{0}});
     }
-    return sum + (lookup->n_microbatches - 1) * slowest;
+    for (int32_t l = 0; l < n_layers; l++)
+        work[l + 1] += work[l];
+    int32_t layer = 0;
+    for (int32_t s = 0; s < n_stages; s++) {
+        double share = work[n_layers] * (s + 1) / n_stages;
+        cuts[s] = (StageCut){layer++, 0, option};
+        while (layer < n_layers - (n_stages - 1 - s) &&
+               (s == n_stages - 1 || work[layer + 1] <= share))
+            layer++;
+        cuts[s].end = layer;
+    }
 }
 
-static void seed_count(SearchResult *best, Lookup *lookup, Arena *perm,
-                       Arena arena, Arena scratch)
+static int64_t bound_of_stages(const Lookup *lookup, const PlannedStage *stages,
+                               int32_t n_stages)
+{
+    Objective objective = {0};
+    for (int32_t s = 0; s < n_stages; s++)
+        add_stage(&objective,
+                  stage_price_bound(lookup->prices, &stages[s].place));
+    return objective_cost(&objective, lookup->n_microbatches);
+}
+
+/* A plan that the bounds do not exclude is solved. */
+static void try_even(SearchResult *best, Lookup *lookup, const StageCut *cuts,
+                     int32_t n_stages, Arena *perm, Arena scratch)
+{
+    PlannedStage *stages = arena_new(&scratch, PlannedStage, n_stages);
+    if (!place_stages(lookup, cuts, n_stages, stages))
+        return;
+    if (!is_better(best, bound_of_stages(lookup, stages, n_stages),
+                   lookup->n_microbatches))
+        return;
+    for (int32_t s = 0; s < n_stages; s++)
+        stage_price_refine(lookup->prices, &stages[s].place, scratch);
+    stage_bounds_update(stage_prices_bounds(lookup->prices));
+    if (is_better(best, bound_of_stages(lookup, stages, n_stages),
+                  lookup->n_microbatches))
+        try_stages(best, lookup, stages, n_stages, perm, scratch);
+}
+
+static void try_even_pipelines(SearchResult *best, Lookup *lookup, Arena *perm,
+                               Arena scratch)
 {
     const SearchSpace *space = lookup->space;
-    StageCut *cuts = arena_new(&arena, StageCut, space->n_layers);
-    PlannedStage *stages = arena_new(&arena, PlannedStage, space->n_layers);
+    StageCut *cuts = arena_new(&scratch, StageCut, space->n_layers);
+    stage_bounds_update(stage_prices_bounds(lookup->prices));
     for (int32_t o = 0; o < space->n_options; o++) {
-        int32_t n;
-        if (!even_cut(space, o, cuts, &n) || lookup->n_microbatches <= 2 * n ||
-            lookup->n_microbatches > (int64_t)SEED_FILL_MAX * n ||
-            !place_stages(lookup, cuts, n, stages))
-            continue;
-        solve_stages(lookup, stages, n, scratch);
-        StagePlan plan = {.cost = cost_of(lookup, stages, n), .n_stages = n};
-        lookup->seed = min_i64(lookup->seed, plan.cost);
-        if (plan.cost != STAGE_IMPOSSIBLE &&
-            (!best->found || is_less(plan.cost, lookup->n_microbatches,
-                                     best->cost, best->n_microbatches)))
-            keep_best(best, lookup, &plan, stages, perm);
-    }
-}
-
-/* Those that did best first; among equals the fewest microbatches. */
-static void order_counts(Lookup *lookups, int32_t n)
-{
-    for (int32_t i = 1; i < n; i++)
-        for (int32_t k = i; k > 0; k--) {
-            Lookup *pair = &lookups[k - 1];
-            if (!is_less(pair[1].seed, pair[1].n_microbatches, pair[0].seed,
-                         pair[0].n_microbatches) ||
-                pair[1].seed == STAGE_IMPOSSIBLE)
-                break;
-            Lookup swap = pair[0];
-            pair[0] = pair[1];
-            pair[1] = swap;
+        int64_t takes =
+            space->options[o].n_hosts * space->options[o].devices_per_host;
+        int64_t most = cluster_devices(space->mesh) / takes;
+        for (int32_t n = 1; n <= min_i64(most, space->n_layers); n++) {
+            inter_cut_evenly(space, n, o, scratch, cuts);
+            try_even(best, lookup, cuts, n, perm, scratch);
         }
+    }
 }
 
 /* -- the search ------------------------------------------------------------ */
+
+/* Better bounds for a stage: first those that others share. */
+static bool refine(Lookup *lookup, const StagePlace *place, Arena scratch)
+{
+    return (lookup->root && stage_price_refine(lookup->root, place, scratch)) ||
+           stage_price_refine(lookup->prices, place, scratch);
+}
+
+/* Takes a step with the DP's plan; afterwards the DP's plan is another, or
+ * none is better than the best. */
+static void improve(SearchResult *best, Lookup *lookup, Arena *perm,
+                    Arena scratch)
+{
+    int32_t n = lookup->plan.n_stages;
+    PlannedStage *stages = arena_new(&scratch, PlannedStage, n);
+    bool refined = false;
+    place_stages(lookup, lookup->plan.stages, n, stages);
+    for (int32_t s = 0; s < n; s++)
+        refined |= !stage_price_known(lookup->prices, &stages[s].place) &&
+                   refine(lookup, &stages[s].place, scratch);
+    if (!refined)
+        try_stages(best, lookup, stages, n, perm, scratch);
+    run_dp(lookup, scratch);
+}
+
+/* The number of microbatches with the least plan of the DP; NULL when none is
+ * better than the best. */
+static Lookup *most_promising(const SearchResult *best, Lookup *lookups,
+                              int32_t n)
+{
+    Lookup *least = NULL;
+    for (int32_t i = 0; i < n; i++) {
+        Lookup *l = &lookups[i];
+        if (!l->plan.feasible ||
+            !is_better(best, l->plan.cost, l->n_microbatches))
+            continue;
+        if (!least || is_less(l->plan.cost, l->n_microbatches, least->plan.cost,
+                              least->n_microbatches))
+            least = l;
+    }
+    return least;
+}
 
 static int64_t nodes_solved(const Lookup *lookups, int32_t n)
 {
@@ -230,51 +298,66 @@ static int64_t nodes_solved(const Lookup *lookups, int32_t n)
     return nodes;
 }
 
-static void search_count(SearchResult *best, Lookup *lookup, int64_t nodes_left,
-                         Arena *perm, Arena arena, Arena scratch)
+static bool any_too_large(const Lookup *lookups, int32_t n)
 {
-    for (;;) {
-        Arena round = arena;
-        if (best->found && stage_prices_nodes(lookup->prices) >= nodes_left)
-            return;
-        StagePlan plan = run_dp(lookup, &round, scratch);
-        if (!plan.feasible ||
-            (best->found && !is_less(plan.cost, lookup->n_microbatches,
-                                     best->cost, best->n_microbatches)))
-            return;
-        PlannedStage *stages = arena_new(&round, PlannedStage, plan.n_stages);
-        place_stages(lookup, plan.stages, plan.n_stages, stages);
-        if (!solve_stages(lookup, stages, plan.n_stages, scratch)) {
-            keep_best(best, lookup, &plan, stages, perm);
-            return;
-        }
-        if (stage_prices_too_large(lookup->prices)) {
-            best->too_large = true;
-            return;
-        }
+    for (int32_t i = 0; i < n; i++)
+        if (stage_prices_too_large(lookups[i].prices))
+            return true;
+    return false;
+}
+
+/* False when the limit ended it. */
+static bool search(SearchResult *best, Lookup *lookups, int32_t n, Arena *perm,
+                   Arena scratch)
+{
+    int64_t limit = lookups[0].space->node_limit;
+    Lookup *next;
+    while ((next = most_promising(best, lookups, n)) != NULL) {
+        if (best->found && limit && nodes_solved(lookups, n) >= limit)
+            return false;
+        improve(best, next, perm, scratch);
+        if (any_too_large(lookups, n))
+            return true;
     }
+    return true;
 }
 
 /* The least that any plan with this count could take, from what is proved. */
-static double bound_of_count(Lookup *lookup, Arena arena, Arena scratch)
+static double bound_of_count(Lookup *lookup, Arena scratch)
 {
     lookup->bounds_only = true;
-    StagePlan plan = run_dp(lookup, &arena, scratch);
-    return plan.feasible ? (double)plan.cost / (double)lookup->n_microbatches
-                         : (double)INFINITY;
+    run_dp(lookup, scratch);
+    return lookup->plan.feasible
+               ? (double)lookup->plan.cost / (double)lookup->n_microbatches
+               : (double)INFINITY;
+}
+
+/* The nearest of the earlier counts that divides this one. */
+static Lookup *divisor_of(Lookup *lookups, int32_t n, int64_t count)
+{
+    for (int32_t i = n - 1; i >= 0; i--)
+        if (count % lookups[i].n_microbatches == 0 &&
+            lookups[i].n_microbatches > 1)
+            return &lookups[i];
+    return NULL;
 }
 
 static int32_t begin_counts(Lookup *lookups, const SearchSpace *space,
                             const int64_t *microbatches, int32_t n_counts,
-                            Arena *known)
+                            Arena *known, Arena scratch)
 {
     int32_t n = 0;
     for (int32_t i = 0; i < n_counts; i++) {
+        Lookup *like = divisor_of(lookups, n, microbatches[i]);
         lookups[n] = (Lookup){
             .space = space,
-            .prices = stage_prices_new(known, space, microbatches[i]),
+            .prices = stage_prices_new(known, scratch, space, microbatches[i],
+                                       like ? like->prices : NULL),
+            .root = !like        ? NULL
+                    : like->root ? like->root
+                                 : like->prices,
             .n_microbatches = microbatches[i],
-            .seed = STAGE_IMPOSSIBLE,
+            .cuts = arena_new(known, StageCut, space->n_layers),
         };
         n += lookups[n].prices != NULL;
     }
@@ -285,25 +368,20 @@ SearchResult inter_search(Arena *perm, Arena scratch, const SearchSpace *space,
                           const int64_t *microbatches, int32_t n_counts)
 {
     SearchResult best = {.bound_ticks = (double)INFINITY};
-    Arena known = arena_split(&scratch), round = arena_split(&scratch);
+    Arena known = arena_split(&scratch);
     Lookup *lookups = arena_new(&known, Lookup, n_counts);
-    int32_t n = begin_counts(lookups, space, microbatches, n_counts, &known);
-    bool is_large = cluster_devices(space->mesh) > SEED_DEVICES_MIN;
-    for (int32_t i = 0; i < n && is_large && space->node_limit; i++)
-        seed_count(&best, &lookups[i], perm, round, scratch);
-    order_counts(lookups, n);
-    for (int32_t i = 0; i < n && !best.too_large; i++) {
-        int64_t others =
-            nodes_solved(lookups, n) - stage_prices_nodes(lookups[i].prices);
-        int64_t left =
-            space->node_limit ? space->node_limit - others : INT64_MAX;
-        search_count(&best, &lookups[i], left, perm, round, scratch);
-        best.too_large |= stage_prices_too_large(lookups[i].prices);
-        best.stages_solved += lookups[i].n_solved;
-    }
+    int32_t n =
+        begin_counts(lookups, space, microbatches, n_counts, &known, scratch);
+    for (int32_t i = 0; i < n; i++)
+        run_dp(&lookups[i], scratch);
+    if (n > 0 && !search(&best, lookups, n, perm, scratch))
+        for (int32_t i = 0; i < n; i++)
+            try_even_pipelines(&best, &lookups[i], perm, scratch);
+    best.too_large = any_too_large(lookups, n);
+    best.nodes_solved = nodes_solved(lookups, n);
     for (int32_t i = 0; i < n && !best.too_large; i++)
         best.bound_ticks =
-            fmin(best.bound_ticks, bound_of_count(&lookups[i], round, scratch));
+            fmin(best.bound_ticks, bound_of_count(&lookups[i], scratch));
     if (best.found)
         best.bound_ticks = fmin(
             best.bound_ticks, (double)best.cost / (double)best.n_microbatches);

@@ -9,6 +9,7 @@ typedef struct PlannedStage {
     StagePlace place;
     int32_t shape; /* of the option */
     Submesh submesh;
+    const int32_t *choice; /* by node of its network; NULL: the best */
 } PlannedStage;
 
 typedef struct SearchResult {
@@ -20,12 +21,18 @@ typedef struct SearchResult {
     int32_t n_stages;
     PlannedStage *stages;  /* in pipeline order */
     int64_t stages_solved; /* how many different ones were looked at */
+    int64_t nodes_solved;  /* of all networks */
 } SearchResult;
 
-/* The best plan over the microbatch counts given (ascending); among equals the
- * one with the fewest microbatches. */
+/* The best plan over the microbatch counts given (ascending).  Where the
+ * space's limit ends the search, none of the shapes of plan_uniform with even
+ * work is better. */
 SearchResult inter_search(Arena *perm, Arena scratch, const SearchSpace *space,
                           const int64_t *microbatches, int32_t n_counts);
+
+/* Cuts the layers where the work so far passes each even share. */
+void inter_cut_evenly(const SearchSpace *space, int32_t n_stages,
+                      int32_t option, Arena scratch, StageCut *cuts);
 
 /* The place of every stage of a given cut, for plans that are not searched:
  * false when a submesh would straddle hosts or devices run out. */

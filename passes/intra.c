@@ -1,32 +1,104 @@
 /* Intra: a stage's choice network, solved. */
 #include "passes/intra.h"
 
+#include "passes/stage_tie.h"
+
 #include <stddef.h>
+#include <string.h>
+
+/* Networks of at most so many nodes are solved as they are. */
+enum { DIRECT_NODES_MAX = 1500 };
+
+static void set_peak(StageSolution *solution, int64_t bytes, int64_t time)
+{
+    int64_t n = solution->network.problem.n_nodes;
+    solution->peak_bytes = bytes;
+    if (n > 0)
+        solution->peak_node =
+            solution->network.nodes[time < n ? time : n - 1].id;
+}
+
+static ChoiceOptions choice_options(const IntraOptions *options)
+{
+    return (ChoiceOptions){.work_limit = options->work_limit,
+                           .skip_least_peak = options->skip_least_peak};
+}
+
+static void solve_direct(StageSolution *solution, Arena *arena, Arena scratch,
+                         const IntraOptions *options)
+{
+    ChoiceOptions choice = choice_options(options);
+    ChoiceSolution solved =
+        choice_solve(arena, scratch, &solution->network.problem, &choice);
+    solution->status = solved.status;
+    solution->price = solved.cost;
+    solution->n_solved += solution->network.problem.n_nodes;
+    solution->lower_bound = solved.lower_bound;
+    solution->least_peak_bytes = solved.least_peak;
+    solution->choice = solved.choice;
+    set_peak(solution, solved.peak_usage, solved.peak_time);
+}
+
+static void set_choice(StageSolution *solution, int32_t *choice, Arena scratch)
+{
+    ChoiceEvaluation e =
+        choice_evaluate(&solution->network.problem, choice, scratch);
+    solution->status = CHOICE_FEASIBLE;
+    solution->price = e.cost;
+    solution->choice = choice;
+    set_peak(solution, e.peak_usage, e.peak_time);
+}
+
+/* False when equal layers find nothing by choosing alike. */
+static bool solve_tied(StageSolution *solution, const TiedNetwork *tied,
+                       Arena *arena, Arena scratch, const IntraOptions *options)
+{
+    int64_t n = solution->network.problem.n_nodes;
+    int32_t *choice = arena_new(arena, int32_t, n);
+    Arena inner = scratch, solving = arena_split(&inner);
+    ChoiceOptions folded = choice_options(options);
+    folded.skip_least_peak = true;
+    ChoiceSolution solved =
+        choice_solve(&solving, inner, &tied->problem, &folded);
+    solution->n_solved += tied->problem.n_nodes;
+    solution->status = CHOICE_UNKNOWN;
+    if (solved.status != CHOICE_OPTIMAL && solved.status != CHOICE_FEASIBLE)
+        return false;
+    for (int64_t v = 0; v < n; v++)
+        choice[v] = solved.choice[tied->of[v]];
+    set_choice(solution, choice, scratch);
+    return true;
+}
 
 StageSolution intra_solve(Arena *arena, Arena scratch, StrategyTable *table,
-                          const StageShape *shape, int64_t work_limit)
+                          const StageShape *shape, const IntraOptions *options)
 {
     StageSolution solution = {.network =
                                   stage_network_new(arena, table, shape)};
     const ChoiceProblem *problem = &solution.network.problem;
+    TiedNetwork tied;
     if (choice_check(problem) != NULL) {
         solution.too_large = true;
         return solution;
     }
-    ChoiceOptions options = {.work_limit = work_limit};
-    ChoiceSolution solved = choice_solve(arena, scratch, problem, &options);
-    solution.status = solved.status;
-    solution.price = solved.cost;
-    solution.lower_bound = solved.lower_bound;
-    solution.peak_bytes = solved.peak_usage;
-    solution.least_peak_bytes = solved.least_peak;
-    solution.choice = solved.choice;
-    if (problem->n_nodes > 0)
-        solution.peak_node = solution.network
-                                 .nodes[solved.peak_time < problem->n_nodes
-                                            ? solved.peak_time
-                                            : problem->n_nodes - 1]
-                                 .id;
+    if (problem->n_nodes > DIRECT_NODES_MAX &&
+        stage_tie(arena, &solution.network, table->graph, options->layer_kind,
+                  shape, &tied) &&
+        solve_tied(&solution, &tied, arena, scratch, options))
+        return solution;
+    solve_direct(&solution, arena, scratch, options);
+    return solution;
+}
+
+StageSolution intra_evaluate(Arena *arena, Arena scratch, StrategyTable *table,
+                             const StageShape *shape, const int32_t *choice)
+{
+    StageSolution solution = {.network =
+                                  stage_network_new(arena, table, shape)};
+    int64_t n = solution.network.problem.n_nodes;
+    int32_t *own = arena_new(arena, int32_t, n);
+    memcpy(own, choice, (size_t)n * sizeof *own);
+    set_choice(&solution, own, scratch);
     return solution;
 }
 

@@ -13,13 +13,26 @@ typedef struct StageSolution {
     int64_t least_peak_bytes; /* when infeasible: of any assignment */
     NodeId peak_node;         /* what runs when memory peaks */
     bool too_large;           /* prices need a coarser tick */
+    int64_t n_solved;         /* nodes of the network that was solved */
     StageNetwork network;
     int32_t *choice; /* [network.problem.n_nodes], NULL when there is none */
 } StageSolution;
 
-/* `work_limit` as in solver/choice.h. */
+typedef struct IntraOptions {
+    const int32_t *layer_kind; /* by layer, passes/stage_class.h */
+    int64_t work_limit;        /* as in solver/choice.h */
+    bool skip_least_peak;      /* when nothing fits, not by how much */
+} IntraOptions;
+
+/* The best strategies of a stage, or, where its network is large and has equal
+ * layers, the best in which they choose alike (passes/stage_tie.h): then the
+ * status is not OPTIMAL and the lower bound 0. */
 StageSolution intra_solve(Arena *arena, Arena scratch, StrategyTable *table,
-                          const StageShape *shape, int64_t work_limit);
+                          const StageShape *shape, const IntraOptions *options);
+
+/* The price and memory of choices made before. */
+StageSolution intra_evaluate(Arena *arena, Arena scratch, StrategyTable *table,
+                             const StageShape *shape, const int32_t *choice);
 
 /* Makes every copy that is sharded as its operand an alias of it: the price
  * is the same, the memory no more. */

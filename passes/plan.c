@@ -1,6 +1,7 @@
 /* Plan: the search from end to end. */
 #include "passes/plan.h"
 
+#include "passes/intra.h"
 #include "passes/layer.h"
 #include "passes/plan_fill.h"
 #include "support/checked.h"
@@ -84,17 +85,20 @@ static int32_t lean_cut(const SearchSpace *space, int32_t n_stages,
 }
 
 /* How far a cut is from fitting: the most that one of its stages misses. */
-static int64_t missing_bytes(StagePrices *prices, PlannedStage *stages,
+static int64_t missing_bytes(StageTables *tables, const PlannedStage *stages,
                              int32_t n_stages, Arena scratch)
 {
+    const SearchSpace *space = tables->space;
     int64_t most = 0;
     for (int32_t s = 0; s < n_stages; s++) {
         Arena inner = scratch, arena = arena_split(&inner);
-        StageSolution solution = stage_price_solution(
-            prices, &stages[s].place, stages[s].shape, &arena, inner);
-        int64_t limit =
-            stage_prices_shape(prices, &stages[s].place).memory_bytes;
-        most = max_i64(most, solution.least_peak_bytes - limit);
+        StageShape shape = stage_shape_at(space, &stages[s].place);
+        IntraOptions options = stage_tables_options(tables);
+        StageSolution solution = intra_solve(
+            &arena, inner,
+            stage_table(tables, stages[s].place.option, stages[s].shape),
+            &shape, &options);
+        most = max_i64(most, solution.least_peak_bytes - shape.memory_bytes);
     }
     return most;
 }
@@ -105,7 +109,8 @@ static void diagnose_leanest(const SearchSpace *space, int64_t n_microbatches,
                              Arena scratch, Diagnostics *diagnostics)
 {
     Arena arena = arena_split(&scratch);
-    StagePrices *prices = stage_prices_new(&arena, space, n_microbatches);
+    StageTables tables;
+    stage_tables_init(&tables, &arena, scratch, space, n_microbatches, NULL);
     StageCut *cuts = arena_new(&arena, StageCut, space->n_layers);
     PlannedStage *stages = arena_new(&arena, PlannedStage, space->n_layers);
     int64_t least = INT64_MAX;
@@ -115,7 +120,7 @@ static void diagnose_leanest(const SearchSpace *space, int64_t n_microbatches,
         if (lean_cut(space, n, cuts) == 0 ||
             !inter_place(space, n_microbatches, cuts, n, stages))
             continue;
-        int64_t missing = missing_bytes(prices, stages, n, scratch);
+        int64_t missing = missing_bytes(&tables, stages, n, scratch);
         if (missing < least) {
             least = missing;
             best = n;

@@ -1,7 +1,9 @@
 /* Plan fill: see the header. */
 #include "passes/plan_fill.h"
 
+#include "passes/intra.h"
 #include "passes/layer.h"
+#include "passes/stage_class.h"
 #include "support/checked.h"
 
 #include <assert.h>
@@ -11,8 +13,9 @@ typedef struct Filler {
     Arena *perm;
     const GraphSet *set;
     const SearchSpace *space;
-    StagePrices *prices;
+    StageTables tables;
     const NodeStorage *eval_storage;
+    const int32_t *eval_layer_kind;
     Sharding *variables; /* by variable: as the train graph keeps it */
     const AxisRoles *train_roles, *eval_roles; /* NULL: not uniform */
     Plan *plan;
@@ -71,12 +74,15 @@ static int64_t fill_train(Filler *f, const PlannedStage *planned,
                           PlanStage *stage, Arena scratch)
 {
     StrategyTable *table =
-        stage_prices_table(f->prices, planned->place.option, planned->shape);
-    StageShape shape = stage_prices_shape(f->prices, &planned->place);
+        stage_table(&f->tables, planned->place.option, planned->shape);
+    StageShape shape = stage_shape_at(f->space, &planned->place);
     shape.roles = f->train_roles;
     Arena arena = arena_split(&scratch);
+    IntraOptions options = stage_tables_options(&f->tables);
     StageSolution solution =
-        intra_solve(&arena, scratch, table, &shape, f->space->work_limit);
+        planned->choice
+            ? intra_evaluate(&arena, scratch, table, &shape, planned->choice)
+            : intra_solve(&arena, scratch, table, &shape, &options);
     if (solution.too_large)
         return PRICE_TOO_LARGE;
     if (!is_solved(&solution))
@@ -104,19 +110,21 @@ static bool fill_eval(Filler *f, const PlannedStage *planned, PlanStage *stage,
 {
     Arena arena = arena_split(&scratch);
     StrategyTable *trained =
-        stage_prices_table(f->prices, planned->place.option, planned->shape);
+        stage_table(&f->tables, planned->place.option, planned->shape);
     StrategyTable *table = strategy_table_new(
         &arena, f->set->eval, f->eval_storage, &trained->mesh, &trained->device,
         f->space->tick_nanoseconds);
-    StageShape shape = stage_prices_shape(f->prices, &planned->place);
+    StageShape shape = stage_shape_at(f->space, &planned->place);
     shape.variables = f->variables;
     shape.roles = f->eval_roles;
     shape.in_flight = 1;
     shape.memory_bytes =
         max_i64(0, shape.memory_bytes - stage->memory.optimizer);
     Arena solving = arena_split(&scratch);
+    IntraOptions options = {.layer_kind = f->eval_layer_kind,
+                            .work_limit = f->space->work_limit};
     StageSolution solution =
-        intra_solve(&solving, scratch, table, &shape, f->space->work_limit);
+        intra_solve(&solving, scratch, table, &shape, &options);
     if (solution.too_large || solution.choice == NULL)
         return false;
     add_choices(f, f->set->eval, &solution, stage, &stage->eval);
@@ -161,7 +169,6 @@ FillStatus plan_fill(Arena *perm, Arena scratch, const GraphSet *set,
         .perm = perm,
         .set = set,
         .space = space,
-        .prices = stage_prices_new(&known, space, n_microbatches),
         .eval_storage =
             storage_of(set->eval, n_microbatches, &known, diagnostics),
         .variables = arena_new(perm, Sharding, set->train->variables.count),
@@ -169,8 +176,12 @@ FillStatus plan_fill(Arena *perm, Arena scratch, const GraphSet *set,
         .eval_roles = roles_of(axes, set->eval, &known),
         .plan = plan,
     };
-    if (!f.prices || !f.eval_storage)
+    if (!stage_tables_init(&f.tables, &known, scratch, space, n_microbatches,
+                           NULL) ||
+        !f.eval_storage)
         return FILL_WRONG;
+    f.eval_layer_kind = layer_kinds(set->eval, f.eval_storage, space->n_layers,
+                                    &known, scratch);
     int64_t sum = 0, slowest = 0;
     plan->n_microbatches = n_microbatches;
     for (int32_t s = 0; s < n_stages; s++) {
@@ -230,7 +241,8 @@ void plan_diagnose_memory(Arena scratch, const SearchSpace *space,
                           int32_t n_stages, Diagnostics *diagnostics)
 {
     Arena known = arena_split(&scratch);
-    StagePrices *prices = stage_prices_new(&known, space, n_microbatches);
+    StageTables tables;
+    stage_tables_init(&tables, &known, scratch, space, n_microbatches, NULL);
     Plan names = {0};
     layer_describe(space->graph, &known, &names);
     StageSolution worst = {0};
@@ -238,11 +250,13 @@ void plan_diagnose_memory(Arena scratch, const SearchSpace *space,
     int32_t at = 0;
     for (int32_t s = 0; s < n_stages; s++) {
         Arena inner = arena_split(&scratch);
-        StageSolution solution = stage_price_solution(
-            prices, &stages[s].place, stages[s].shape, &known, inner);
-        int64_t missing =
-            solution.least_peak_bytes -
-            stage_prices_shape(prices, &stages[s].place).memory_bytes;
+        StageShape shape = stage_shape_at(space, &stages[s].place);
+        IntraOptions options = stage_tables_options(&tables);
+        StageSolution solution = intra_solve(
+            &known, inner,
+            stage_table(&tables, stages[s].place.option, stages[s].shape),
+            &shape, &options);
+        int64_t missing = solution.least_peak_bytes - shape.memory_bytes;
         if (missing <= most)
             continue;
         most = missing;
@@ -250,6 +264,6 @@ void plan_diagnose_memory(Arena scratch, const SearchSpace *space,
         at = s;
     }
     diagnose_stage(space, n_microbatches, n_stages, &stages[at], &worst,
-                   stage_prices_shape(prices, &stages[at].place).memory_bytes,
+                   stage_shape_at(space, &stages[at].place).memory_bytes,
                    &names, &known, diagnostics);
 }

@@ -349,14 +349,25 @@ static const Reach *reach_of(Resharder *resharder, const Type *type,
     return reach;
 }
 
+void reshard_prices(Resharder *resharder, const Type *type,
+                    const Sharding *from, const Sharding *to, int32_t n,
+                    int64_t *price)
+{
+    const Reach *reach = reach_of(resharder, type, from);
+    for (int32_t i = 0; i < n; i++) {
+        int32_t at = find_place(reach, &to[i]);
+        price[i] =
+            at < 0 ? RESHARD_IMPOSSIBLE : reach->places.data[at].nanoseconds;
+    }
+}
+
 int64_t reshard_nanoseconds(Resharder *resharder, const Type *type,
                             const Sharding *from, const Sharding *to)
 {
-    if (sharding_equal(from, to))
-        return 0;
-    const Reach *reach = reach_of(resharder, type, from);
-    int32_t at = find_place(reach, to);
-    return at < 0 ? RESHARD_IMPOSSIBLE : reach->places.data[at].nanoseconds;
+    int64_t price = 0;
+    if (!sharding_equal(from, to))
+        reshard_prices(resharder, type, from, to, 1, &price);
+    return price;
 }
 
 int64_t reshard_path(const LogicalMesh *mesh, const Type *type,

@@ -62,6 +62,11 @@ Resharder *resharder_new(Arena *arena, const LogicalMesh *mesh);
 int64_t reshard_nanoseconds(Resharder *resharder, const Type *type,
                             const Sharding *from, const Sharding *to);
 
+/* The same to each of `n` shardings, in price[n]. */
+void reshard_prices(Resharder *resharder, const Type *type,
+                    const Sharding *from, const Sharding *to, int32_t n,
+                    int64_t *price);
+
 /* The same path: *steps (in `arena`) has the number of steps returned, 0 when
  * the shardings are equal; -1 when impossible. */
 int64_t reshard_path(const LogicalMesh *mesh, const Type *type,

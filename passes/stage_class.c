@@ -1,18 +1,29 @@
-/* Stage class: the text of a range, with nodes numbered from its beginning, is
- * what two ranges must have in common. */
+/* Stage class: what two ranges must have in common is written down as a list of
+ * words, with nodes numbered from the range's beginning. */
 #include "passes/stage_class.h"
 
 #include "passes/strategy_table.h"
 
 #include <string.h>
 
+/* Words that cannot be numbers of nodes, which are positive. */
+enum {
+    WORD_FREE = 0, /* an operand that every stage makes for itself */
+    WORD_BEFORE = -1,
+    WORD_AFTER = -2,
+    WORD_NODE = -3,
+    WORD_READER = -4,
+    WORD_OUTPUT = -5,
+};
+
 typedef struct Describer {
     const Graph *graph;
     const NodeStorage *storage;
+    Arena *arena;
     int32_t first, end;
     int32_t *kind;   /* by node, interned */
     int32_t *number; /* by node: in the range, or 0 */
-    Text text;
+    VECTOR(int32_t) words;
 } Describer;
 
 static bool in_range(const Describer *d, const Node *node)
@@ -20,29 +31,32 @@ static bool in_range(const Describer *d, const Node *node)
     return node->layer >= d->first && node->layer < d->end;
 }
 
+static void add_word(Describer *d, int32_t word)
+{
+    *vector_push(d->arena, &d->words) = word;
+}
+
 /* An operand: its number, or from which side it comes. */
 static void describe_operand(Describer *d, NodeId operand)
 {
     const Node *node = graph_node(d->graph, operand);
-    if (d->number[operand.index])
-        text_format(&d->text, " %d", d->number[operand.index]);
-    else if (node->layer == LAYER_NONE)
-        text_append(&d->text, STR(" free"));
-    else
-        text_append(&d->text,
-                    node->layer < d->first ? STR(" before") : STR(" after"));
+    add_word(d, d->number[operand.index]    ? d->number[operand.index]
+                : node->layer == LAYER_NONE ? WORD_FREE
+                : node->layer < d->first    ? WORD_BEFORE
+                                            : WORD_AFTER);
 }
 
 static void describe_node(Describer *d, NodeId id)
 {
     const Node *node = graph_node(d->graph, id);
     const NodeStorage *storage = &d->storage[id.index];
-    text_format(&d->text, "\n%d:%d:%d", d->kind[id.index], (int)storage->part,
-                storage->microbatch);
+    add_word(d, WORD_NODE);
+    add_word(d, d->kind[id.index]);
+    add_word(d, 2 * (int32_t)storage->part + storage->microbatch);
     if (node->op == OP_VARIABLE)
-        text_format(
-            &d->text, "v%d",
-            (int)d->graph->variables.data[node->attr.variable.variable].kind);
+        add_word(d,
+                 (int32_t)d->graph->variables.data[node->attr.variable.variable]
+                     .kind);
     for (int32_t k = 0; k < node->n_operands; k++)
         describe_operand(d, node->operands[k]);
 }
@@ -54,11 +68,13 @@ static void describe_readers(Describer *d)
         const Node *node = graph_node(d->graph, (NodeId){i});
         if (d->storage[i].free || in_range(d, node))
             continue;
-        for (int32_t k = 0; k < node->n_operands; k++)
-            if (d->number[node->operands[k].index])
-                text_format(&d->text, "\n> %d %d",
-                            d->number[node->operands[k].index],
-                            d->storage[i].microbatch);
+        for (int32_t k = 0; k < node->n_operands; k++) {
+            if (!d->number[node->operands[k].index])
+                continue;
+            add_word(d, WORD_READER);
+            add_word(d, d->number[node->operands[k].index]);
+            add_word(d, d->storage[i].microbatch);
+        }
     }
 }
 
@@ -69,8 +85,9 @@ static void describe_outputs(Describer *d)
         if (!d->number[output->node.index] ||
             graph_node(d->graph, output->node)->layer == LAYER_NONE)
             continue;
-        text_format(&d->text, "\n= %d %d", (int)output->kind,
-                    d->number[output->node.index]);
+        add_word(d, WORD_OUTPUT);
+        add_word(d, (int32_t)output->kind);
+        add_word(d, d->number[output->node.index]);
         if (output->kind == OUTPUT_UPDATE)
             describe_operand(d,
                              d->graph->variables.data[output->variable].node);
@@ -94,16 +111,14 @@ static void number_nodes(Describer *d)
     }
 }
 
-static Str describe(Describer *d)
+static void describe_nodes(Describer *d)
 {
-    d->text.length = 0;
+    d->words.count = 0;
     number_nodes(d);
     for (int32_t i = 1; i < d->graph->nodes.count; i++)
         if (d->number[i])
             describe_node(d, (NodeId){i});
-    describe_readers(d);
     describe_outputs(d);
-    return text_str(&d->text);
 }
 
 static int32_t *intern_kinds(const Graph *graph, const NodeStorage *storage,
@@ -121,6 +136,30 @@ static int32_t *intern_kinds(const Graph *graph, const NodeStorage *storage,
     return kinds;
 }
 
+static Describer describer_of(const Graph *graph, const NodeStorage *storage,
+                              Arena *arena)
+{
+    return (Describer){
+        .graph = graph,
+        .storage = storage,
+        .arena = arena,
+        .kind = intern_kinds(graph, storage, arena),
+        .number = arena_new(arena, int32_t, graph->nodes.count),
+    };
+}
+
+/* The number of the description in the map, which keeps a copy of it. */
+static int32_t intern_words(const Describer *d, Map *map, Arena *arena)
+{
+    Str key = {(const char *)d->words.data,
+               d->words.count * (int64_t)sizeof(int32_t)};
+    int64_t *number = map_find(map, key);
+    if (!number)
+        number = map_insert(arena, map, str_copy(arena, key),
+                            map->entries.count, NULL);
+    return (int32_t)*number;
+}
+
 StageClasses stage_classes_of(const Graph *graph, const NodeStorage *storage,
                               int32_t n_layers, Arena *arena, Arena scratch)
 {
@@ -128,24 +167,31 @@ StageClasses stage_classes_of(const Graph *graph, const NodeStorage *storage,
         .n_layers = n_layers,
         .of = arena_new(arena, int32_t, n_layers *(n_layers + 1)),
     };
-    Describer d = {
-        .graph = graph,
-        .storage = storage,
-        .kind = intern_kinds(graph, storage, &scratch),
-        .number = arena_new(&scratch, int32_t, graph->nodes.count),
-        .text = text_new(&scratch),
-    };
+    Arena keys = arena_split(&scratch);
+    Describer d = describer_of(graph, storage, &scratch);
     Map map = {0};
     for (d.first = 0; d.first < n_layers; d.first++)
         for (d.end = d.first + 1; d.end <= n_layers; d.end++) {
-            bool is_new;
-            Str text = describe(&d);
-            int64_t *number = map_find(&map, text);
-            if (!number)
-                number = map_insert(&scratch, &map, str_copy(&scratch, text),
-                                    map.entries.count, &is_new);
-            classes.of[d.first * (n_layers + 1) + d.end] = (int32_t)*number;
+            describe_nodes(&d);
+            describe_readers(&d);
+            classes.of[d.first * (n_layers + 1) + d.end] =
+                intern_words(&d, &map, &keys);
         }
     classes.count = (int32_t)map.entries.count;
     return classes;
+}
+
+int32_t *layer_kinds(const Graph *graph, const NodeStorage *storage,
+                     int32_t n_layers, Arena *arena, Arena scratch)
+{
+    int32_t *kinds = arena_new(arena, int32_t, n_layers);
+    Arena keys = arena_split(&scratch);
+    Describer d = describer_of(graph, storage, &scratch);
+    Map map = {0};
+    for (d.first = 0; d.first < n_layers; d.first++) {
+        d.end = d.first + 1;
+        describe_nodes(&d);
+        kinds[d.first] = intern_words(&d, &map, &keys);
+    }
+    return kinds;
 }

@@ -197,7 +197,7 @@ static const int64_t *node_prices(Builder *b, NodeId id, int64_t sends)
 {
     const Node *node = graph_node(b->graph, id);
     const NodeOptions *options = strategy_options(b->table, id);
-    const Link *link = link_of_foreign(b, node);
+    const Link *link = b->shape->alone ? NULL : link_of_foreign(b, node);
     const AxisRoles *roles = b->shape->roles;
     if (!link && sends == 0 && !op_has(node->op, TRAIT_LEAF) && !roles)
         return options->price;
@@ -326,7 +326,7 @@ static void add_usages(Builder *b, int32_t v, ChoiceNode *node)
 static void add_nodes(Builder *b)
 {
     StageNetwork *network = b->network;
-    int64_t *sends = send_runs(b);
+    int64_t *sends = b->shape->alone ? NULL : send_runs(b);
     ChoiceNode *nodes =
         arena_new(b->arena, ChoiceNode, network->problem.n_nodes);
     for (int32_t v = 0; v < network->problem.n_nodes; v++)
@@ -334,8 +334,9 @@ static void add_nodes(Builder *b)
     for (int32_t v = 0; v < network->problem.n_nodes; v++) {
         NodeId id = network->nodes[v].id;
         nodes[v].n_choices = network->nodes[v].options->n;
-        nodes[v].cost = node_prices(b, id, sends[id.index]);
-        add_usages(b, v, &nodes[v]);
+        nodes[v].cost = node_prices(b, id, sends ? sends[id.index] : 0);
+        if (!b->shape->alone)
+            add_usages(b, v, &nodes[v]);
         add_edges(b, id);
     }
     network->problem.nodes = nodes;

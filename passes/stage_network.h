@@ -25,6 +25,9 @@ typedef struct StageShape {
     /* By variable of the graph, or NULL: shardings that must be kept. */
     const Sharding *variables;
     const AxisRoles *roles; /* of a uniform plan's axes, or NULL */
+    /* What arrives and what leaves is free, memory does not count: no price of
+     * stages made of these layers is below the sum of theirs. */
+    bool alone;
 } StageShape;
 
 /* What a node's memory counts as in reports. */

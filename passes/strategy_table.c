@@ -139,22 +139,78 @@ const NodeOptions *strategy_options(StrategyTable *table, NodeId id)
  * value that is to become it. */
 enum { OPERAND_UPDATE = -1 };
 
-static int64_t edge_price(StrategyTable *table, const Type *type,
-                          const Sharding *from, const NodeOptions *to,
-                          int32_t choice, int32_t operand)
+/* The different shardings among those that choices give or want. */
+typedef struct DistinctShardings {
+    int32_t n;
+    Sharding *sharding; /* [n] */
+    int32_t *of;        /* by choice */
+} DistinctShardings;
+
+static DistinctShardings distinct_shardings(const Sharding *list, int32_t n,
+                                            int32_t stride, Arena *arena)
 {
-    if (operand == OPERAND_UPDATE)
-        return strategy_price(table,
-                              reshard_nanoseconds(table->resharder, type, from,
-                                                  &to->results[choice]),
-                              1);
-    const Sharding *wanted =
-        &to->operands[(int64_t)choice * to->n_operands + operand];
-    if (choice >= to->first_alias)
-        return sharding_equal(from, wanted) ? 0 : CHOICE_FORBIDDEN;
-    return strategy_price(
-        table, reshard_nanoseconds(table->resharder, type, from, wanted),
-        to->runs);
+    DistinctShardings d = {
+        .sharding = arena_new(arena, Sharding, n),
+        .of = arena_new(arena, int32_t, n),
+    };
+    for (int32_t c = 0; c < n; c++) {
+        const Sharding *s = &list[(int64_t)c * stride];
+        int32_t i = 0;
+        while (i < d.n && !sharding_equal(&d.sharding[i], s))
+            i++;
+        if (i == d.n)
+            d.sharding[d.n++] = *s;
+        d.of[c] = i;
+    }
+    return d;
+}
+
+static DistinctShardings wanted_shardings(const NodeOptions *to,
+                                          int32_t operand, Arena *arena)
+{
+    return operand == OPERAND_UPDATE
+               ? distinct_shardings(to->results, to->n, 1, arena)
+               : distinct_shardings(to->operands + operand, to->n,
+                                    to->n_operands, arena);
+}
+
+/* Prices [n of given][n of wanted] of bringing one to the other. */
+static int64_t *distinct_prices(StrategyTable *table, const Type *type,
+                                const DistinctShardings *given,
+                                const DistinctShardings *wanted, int64_t runs,
+                                Arena *arena)
+{
+    int64_t *price = arena_new(arena, int64_t, (int64_t)given->n * wanted->n);
+    for (int32_t i = 0; i < given->n; i++) {
+        int64_t *row = price + (int64_t)i * wanted->n;
+        reshard_prices(table->resharder, type, &given->sharding[i],
+                       wanted->sharding, wanted->n, row);
+        for (int32_t k = 0; k < wanted->n; k++)
+            row[k] = strategy_price(table, row[k], runs);
+    }
+    return price;
+}
+
+static void fill_matrix(StrategyTable *table, const Type *type,
+                        const NodeOptions *from, const NodeOptions *to,
+                        int32_t operand, int64_t *matrix, Arena scratch)
+{
+    bool updates = operand == OPERAND_UPDATE;
+    DistinctShardings given =
+        distinct_shardings(from->results, from->n, 1, &scratch);
+    DistinctShardings wanted = wanted_shardings(to, operand, &scratch);
+    const int64_t *price = distinct_prices(table, type, &given, &wanted,
+                                           updates ? 1 : to->runs, &scratch);
+    for (int32_t a = 0; a < from->n; a++)
+        for (int32_t b = 0; b < to->n; b++) {
+            bool alias = !updates && b >= to->first_alias;
+            const Sharding *have = &given.sharding[given.of[a]];
+            const Sharding *want = &wanted.sharding[wanted.of[b]];
+            matrix[(int64_t)a * to->n + b] =
+                !alias ? price[(int64_t)given.of[a] * wanted.n + wanted.of[b]]
+                : sharding_equal(have, want) ? 0
+                                             : CHOICE_FORBIDDEN;
+        }
 }
 
 static const int64_t *edge_matrix(StrategyTable *table, NodeId producer,
@@ -169,10 +225,8 @@ static const int64_t *edge_matrix(StrategyTable *table, NodeId producer,
     const Type *type = &graph_node(table->graph, producer)->type;
     int64_t *matrix =
         arena_new(table->arena, int64_t, (int64_t)from->n * to->n);
-    for (int32_t a = 0; a < from->n; a++)
-        for (int32_t b = 0; b < to->n; b++)
-            matrix[(int64_t)a * to->n + b] =
-                edge_price(table, type, &from->results[a], to, b, operand);
+    Arena rest = *table->arena;
+    fill_matrix(table, type, from, to, operand, matrix, arena_split(&rest));
     map_insert(table->arena, &table->matrices, key, table->matrix.count, NULL);
     *vector_push(table->arena, &table->matrix) = matrix;
     return matrix;

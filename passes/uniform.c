@@ -77,33 +77,6 @@ bool uniform_parse(Str text, Diagnostics *diagnostics, UniformShape *out)
 
 /* -- the plan -------------------------------------------------------------- */
 
-/* Cuts the layers where the work so far passes each even share. */
-static void cut_evenly(const Graph *graph, int32_t n_layers, int32_t n_stages,
-                       int32_t option, Arena scratch, StageCut *cuts)
-{
-    double *work = arena_new(&scratch, double, n_layers + 1);
-    LogicalMesh one = {.n_axes = 1};
-    one.axis[AXIS_MICROBATCH].size = 1;
-    for (int32_t i = 1; i < graph->nodes.count; i++) {
-        const Node *node = graph_node(graph, (NodeId){i});
-        Rule rule = rule_of(graph, (NodeId){i});
-        if (node->layer != LAYER_NONE)
-            work[node->layer + 1] +=
-                rule_flops(graph, (NodeId){i}, &rule, &one, &(Strategy){{0}});
-    }
-    for (int32_t l = 0; l < n_layers; l++)
-        work[l + 1] += work[l];
-    int32_t layer = 0;
-    for (int32_t s = 0; s < n_stages; s++) {
-        double share = work[n_layers] * (s + 1) / n_stages;
-        cuts[s] = (StageCut){layer++, 0, option};
-        while (layer < n_layers - (n_stages - 1 - s) &&
-               (s == n_stages - 1 || work[layer + 1] <= share))
-            layer++;
-        cuts[s].end = layer;
-    }
-}
-
 /* The option with one block of that many devices on the first group. */
 static int32_t option_of(const SearchSpace *space, int64_t devices)
 {
@@ -169,7 +142,7 @@ static bool fill_uniform(Arena *perm, Arena scratch, const GraphSet *set,
     UniformAxes axes = shape_option(block, shape);
     space->options = block;
     space->n_options = 1;
-    cut_evenly(set->train, space->n_layers, n_stages, 0, scratch, cuts);
+    inter_cut_evenly(space, n_stages, 0, scratch, cuts);
     if (!inter_place(space, shape->microbatches, cuts, n_stages, stages)) {
         diagnose(diagnostics, (Span){0}, uniform_devices,
                  (long long)(shape->data * shape->tensor * shape->pipeline),

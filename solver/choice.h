@@ -72,6 +72,8 @@ typedef struct ChoiceOptions {
      * second): the same result on every machine. 0: until proved. */
     int64_t work_limit;
     uint64_t seed;
+    /* When infeasible, do not ask by how much: least_peak is 0. */
+    bool skip_least_peak;
     /* Asked at least every few milliseconds whether to stop; NULL: never. */
     bool (*stopped)(void *context);
     /* Told of every better assignment and every better bound; may be NULL. */

@@ -133,7 +133,7 @@ ChoiceSolution choice_solve(Arena *arena, Arena scratch, const ChoiceProblem *p,
         return s;
     }
     s.status = result.proved ? CHOICE_INFEASIBLE : CHOICE_UNKNOWN;
-    if (result.proved)
+    if (result.proved && !options->skip_least_peak)
         find_least_peak(p, options, &s, scratch);
     else
         describe(p, &s, scratch);
