@@ -22,18 +22,14 @@ static void check_one(Session *session, int32_t source, Str name,
 int command_check(Session *session, int argc, char **argv)
 {
     OptionList settings = {0}, files = {0};
-    bool help = false;
     const Option options[] = {
-        {"--set", OPTION_LIST, &settings, "NAME=VALUE",
-         "override a model parameter (repeatable)"},
-        {"--help", OPTION_FLAG, &help, NULL, "print this"},
+        OPTION_SET(settings),
     };
-    Status status = option_parse(&session->perm, options, 2, argc, argv,
-                                 &files);
-    if (status_failed(&status))
-        return command_finish(session, status);
-    if (help || files.count == 0)
-        return command_usage("check", options, 2, help, &session->perm);
+    int result;
+    if (!command_arguments(session, options, 1, 1, INT64_MAX, argc, argv,
+                           &files, &result))
+        return result;
+    Status status = status_ok();
     for (int64_t i = 0; i < files.count; i++) {
         int32_t source;
         status = session_read(session, files.data[i], &source);

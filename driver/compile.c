@@ -7,136 +7,21 @@
 #include "driver/compile.h"
 
 #include "codegen/codegen.h"
-#include "driver/source.h"
 #include "driver/temporary.h"
 #include "ir/graph_text.h"
 #include "passes/pass.h"
 #include "passes/plan.h"
 #include "passes/plan_check.h"
 #include "passes/program_build.h"
-#include "support/checked.h"
 #include "support/file.h"
-
-#include <time.h>
 
 enum { REPLANS_MAX = 8 };
 
-void compile_options(Request *request, Option *options)
-{
-    const Option rows[COMPILE_OPTIONS] = {
-        {"--mesh", OPTION_TEXT, &request->mesh, "FILE",
-         "the cluster (a .mesh file)"},
-        {"--set", OPTION_LIST, &request->settings, "NAME=VALUE",
-         "override a model parameter (repeatable)"},
-        {"--plan", OPTION_TEXT, &request->plan, "FILE",
-         "use this plan, edited or not, instead of searching"},
-        {"--uniform", OPTION_TEXT, &request->uniform, "SHAPE",
-         "data=D,tensor=T,pipeline=P,microbatch=M: a plan of that shape"},
-        {"--layers", OPTION_INTEGER, &request->layers, "N",
-         "cut the model into N layers, the units of pipeline stages"},
-        {"--work-limit", OPTION_INTEGER, &request->work_limit, "N",
-         "stop each stage's search after this much work"},
-    };
-    for (int i = 0; i < COMPILE_OPTIONS; i++)
-        options[i] = rows[i];
-}
+/* -- decisions ------------------------------------------------------------- */
 
-static double seconds_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
-
-/* Reads model and cluster.  A plan that is given brings both along; files
- * named beside it are read instead, and must say the same. */
-static Status read_sources(Session *session, const Request *request,
-                           int32_t *model, int32_t *mesh, Compilation *out)
-{
-    Diagnostics *diagnostics = &session->diagnostics;
-    Plan *plan = &out->plan;
-    if (request->plan) {
-        TRY(session_read(session, request->plan, &out->plan_source));
-        if (!plan_parse(&session->perm, out->plan_source, diagnostics, plan))
-            return status_ok();
-    } else if (!request->model || !request->mesh) {
-        return status_error(STATUS_USAGE, "a model and --mesh are needed, "
-                                          "or --plan");
-    }
-    if (request->model) {
-        TRY(session_read(session, request->model, model));
-        plan->model_path = str_from(request->model);
-    } else {
-        *model = diagnostics_add_source(diagnostics, plan->model_path,
-                                        plan->model_text);
-    }
-    if (request->mesh) {
-        TRY(session_read(session, request->mesh, mesh));
-        plan->mesh_path = str_from(request->mesh);
-    } else {
-        *mesh = diagnostics_add_source(diagnostics, plan->mesh_path,
-                                       plan->mesh_text);
-    }
-    Str model_text = diagnostics->sources.data[*model].text;
-    Str mesh_text = diagnostics->sources.data[*mesh].text;
-    if (request->plan && !str_equal(model_text, plan->model_text))
-        return status_error(STATUS_INPUT,
-                            "'%s' is not the model of the plan '%s' (plan "
-                            "again, or leave the model out)",
-                            request->model, request->plan);
-    if (request->plan && !str_equal(mesh_text, plan->mesh_text))
-        return status_error(STATUS_INPUT,
-                            "'%s' is not the cluster of the plan '%s' (plan "
-                            "again, or leave --mesh out)",
-                            request->mesh, request->plan);
-    plan->model_text = model_text;
-    plan->mesh_text = mesh_text;
-    return status_ok();
-}
-
-/* The settings of the command line, or those of the plan that is given. */
-static Setting *read_settings(Session *session, const Request *request,
-                              Plan *plan, int64_t *n_settings)
-{
-    Arena *perm = &session->perm;
-    if (!request->plan) {
-        for (int64_t i = 0; i < request->settings.count; i++) {
-            Str text = str_from(request->settings.data[i]);
-            int64_t n = 0;
-            while (n < text.length && text.data[n] != '=')
-                n++;
-            *vector_push(perm, &plan->settings) = (PlanSetting){
-                {text.data, n},
-                {text.data + min_i64(n + 1, text.length),
-                 max_i64(text.length - n - 1, 0)}};
-        }
-    }
-    *n_settings = plan->settings.count;
-    Setting *settings = arena_new(perm, Setting, *n_settings);
-    for (int64_t i = 0; i < *n_settings; i++)
-        settings[i].text = str_format(
-            perm, "%.*s=%.*s", STR_ARG(plan->settings.data[i].name),
-            STR_ARG(plan->settings.data[i].value));
-    return settings;
-}
-
-/* Fingerprints of what a plan was made from: the model's text with its
- * settings, and the cluster's text. */
-static void set_hashes(Plan *plan)
-{
-    plan->mesh_hash = str_hash(plan->mesh_text);
-    plan->model_hash = str_hash(plan->model_text);
-    for (int64_t i = 0; i < plan->settings.count; i++) {
-        const PlanSetting *setting = &plan->settings.data[i];
-        plan->model_hash =
-            plan->model_hash * 31 + str_hash(setting->name) * 7 +
-            str_hash(setting->value);
-    }
-}
-
-/* Decides: a plan given is checked, a shape given is filled in, else the
- * search.  `cut_bytes` is taken off every device's memory. */
-static bool decide(Session *session, const Request *request,
+/* A plan given is checked, a shape given is filled in, else the search.
+ * `cut_bytes` is taken off every device's memory. */
+static bool decide(Session *session, const Request *request, int32_t source,
                    int64_t cut_bytes, Compilation *c)
 {
     const PlanOptions options = {.memory_cut_bytes = cut_bytes,
@@ -145,39 +30,47 @@ static bool decide(Session *session, const Request *request,
     Arena *perm = &session->perm;
     if (request->plan)
         return plan_check(perm, session->scratch, &c->model.graphs, &c->mesh,
-                          c->plan_source, &options, diagnostics, &c->plan);
+                          source, &options, diagnostics, &c->plan);
     if (!request->uniform)
         return plan_search(perm, session->scratch, &c->model.graphs,
-                           &c->model.training, &c->mesh, &options,
-                           diagnostics, &c->plan);
+                           &c->model.training, &c->mesh, &options, diagnostics,
+                           &c->plan);
     UniformShape shape;
     return uniform_parse(str_from(request->uniform), diagnostics, &shape) &&
            plan_uniform(perm, session->scratch, &c->model.graphs, &c->mesh,
                         &shape, &options, diagnostics, &c->plan);
 }
 
-/* Plans and builds until the program as placed fits: the planner's picture of
+static Status build_program(Session *session, Compilation *c,
+                            int64_t *excess_bytes)
+{
+    ProgramExcess excess;
+    Str fault = program_build(&c->model.graphs, &c->plan, &c->mesh,
+                              &session->perm, &c->program, &c->code, &excess);
+    *excess_bytes = excess.bytes;
+    return fault.length == 0
+               ? status_ok()
+               : status_error(STATUS_ENVIRONMENT,
+                              "internal error: the program made of this plan "
+                              "is wrong: %.*s (please report it)",
+                              STR_ARG(fault));
+}
+
+/* Decides again until the program as placed fits: the planner's picture of
  * memory is the liveness of whole values, placement adds alignment and the
  * buffers that resharding needs. */
 static Status decide_and_build(Session *session, const Request *request,
-                               Compilation *c)
+                               int32_t source, Compilation *c)
 {
     int64_t cut_bytes = 0;
     for (int attempt = 0; attempt < REPLANS_MAX; attempt++) {
-        if (!decide(session, request, cut_bytes, c))
+        int64_t excess_bytes;
+        if (!decide(session, request, source, cut_bytes, c))
             return status_ok();
-        ProgramExcess excess;
-        Str fault = program_build(&c->model.graphs, &c->plan, &c->mesh,
-                                  &session->perm, &c->program, &c->code,
-                                  &excess);
-        if (fault.length)
-            return status_error(STATUS_ENVIRONMENT,
-                                "internal error: the program made of this "
-                                "plan is wrong: %.*s (please report it)",
-                                STR_ARG(fault));
-        if (excess.bytes == 0)
+        TRY(build_program(session, c, &excess_bytes));
+        if (excess_bytes == 0)
             return status_ok();
-        cut_bytes += excess.bytes;
+        cut_bytes += excess_bytes;
         if (request->plan)
             break;
     }
@@ -188,29 +81,25 @@ static Status decide_and_build(Session *session, const Request *request,
                         (long long)cut_bytes);
 }
 
-Status compile_plan(Session *session, const Request *request,
-                    Compilation *out)
+/* -- from texts to a program ----------------------------------------------- */
+
+Status compile_plan(Session *session, const Request *request, Compilation *out)
 {
+    Arena *perm = &session->perm;
     Diagnostics *diagnostics = &session->diagnostics;
-    int32_t model_source = 0, mesh_source = 0;
-    TRY(read_sources(session, request, &model_source, &mesh_source, out));
+    RequestTexts texts;
+    TRY(request_read(session, request, &texts, &out->plan));
     if (diagnostics_any(diagnostics))
         return status_ok();
 
     /* Text to graphs: a forward pass for training, one for evaluation, and
      * the first values of all variables. */
-    int64_t n_settings;
-    Setting *settings =
-        read_settings(session, request, &out->plan, &n_settings);
-    bool good = frontend_model(&session->perm, model_source, settings,
-                               n_settings, diagnostics, &out->model);
-    good = frontend_mesh(&session->perm, mesh_source, diagnostics,
-                         &out->mesh) &&
-           good;
+    bool good = frontend_model(perm, texts.model, texts.settings,
+                               texts.n_settings, diagnostics, &out->model);
+    good = frontend_mesh(perm, texts.mesh, diagnostics, &out->mesh) && good;
     if (!good)
         return status_ok();
     out->plan.model_name = out->model.name;
-    set_hashes(&out->plan);
 
     /* From here on only primitive ops; then gradients and the optimizer's
      * update; then every node has a layer, and copies where resharding can
@@ -219,19 +108,18 @@ Status compile_plan(Session *session, const Request *request,
                                  .n_layers = (int32_t)request->layers,
                                  .plan = request->plan ? &out->plan : NULL,
                                  .diagnostics = diagnostics};
-    if (!pass_run_all(&out->model.graphs, &options, &session->perm,
-                      session->scratch))
+    if (!pass_run_all(&out->model.graphs, &options, perm, session->scratch))
         return status_ok();
 
-    /* The decisions, and the program that follows from them. */
-    double begin = seconds_now();
-    TRY(decide_and_build(session, request, out));
-    out->planning_seconds = seconds_now() - begin;
-    out->program.plan_hash =
-        str_hash(plan_print(&session->perm, &out->plan));
+    /* The decisions, and the program that follows from them: local graphs,
+     * kernels, a schedule without deadlock, every buffer in its place. */
+    TRY(decide_and_build(session, request, texts.plan, out));
+    out->program.plan_hash = str_hash(plan_print(perm, &out->plan));
     out->program.learning_rate = out->model.training.learning_rate;
     return status_ok();
 }
+
+/* -- from a program to a job ----------------------------------------------- */
 
 /* What --save-temps leaves beside the objects and the LLVM IR. */
 static Status save_listings(Session *session, const Compilation *c,
@@ -261,8 +149,8 @@ static Status emit_and_link(Session *session, const Compilation *c,
     const CodegenOptions options = {.directory = str_from(folder),
                                     .listings = listings};
     CodeObjects objects = {0};
-    TRY(codegen_objects(&session->perm, session->scratch, &c->code,
-                        &c->program, &options, &objects));
+    TRY(codegen_objects(&session->perm, session->scratch, &c->code, &c->program,
+                        &options, &objects));
     JobLink link = {.directory = str_from(folder)};
     TRY(job_library_find(&session->perm, &link.library));
     return job_link(session->scratch, &c->program, &objects, &link,
@@ -284,32 +172,31 @@ Status compile_job(Session *session, const Compilation *compilation,
     return status;
 }
 
+/* -- the command ----------------------------------------------------------- */
+
 int command_compile(Session *session, int argc, char **argv)
 {
     Request request = {0};
     const char *output = NULL, *save_temps = NULL;
-    bool help = false;
-    enum { N_OPTIONS = COMPILE_OPTIONS + 3 };
+    enum { N_OPTIONS = REQUEST_OPTIONS + 2 };
     Option options[N_OPTIONS] = {
-        [COMPILE_OPTIONS] = {"-o", OPTION_TEXT, &output, "JOB",
+        [REQUEST_OPTIONS] = {"-o", OPTION_TEXT, &output, "JOB",
                              "the executable to write"},
         {"--save-temps", OPTION_TEXT, &save_temps, "FOLDER",
-         "keep the IR, the LLVM IR, the schedule and the plan there"},
-        {"--help", OPTION_FLAG, &help, NULL, "print this"},
+         "keep IR, LLVM IR, schedule and plan there"},
     };
-    compile_options(&request, options);
+    request_options(&request, options);
     OptionList models = {0};
-    Status status = option_parse(&session->perm, options, N_OPTIONS, argc,
-                                 argv, &models);
-    if (status_failed(&status))
-        return command_finish(session, status);
-    if (help || !output || models.count + (request.plan != NULL) < 1 ||
-        models.count > 1)
-        return command_usage("compile", options, N_OPTIONS, help,
-                             &session->perm);
+    int result;
+    if (!command_arguments(session, options, N_OPTIONS, 0, 1, argc, argv,
+                           &models, &result))
+        return result;
+    if (!output)
+        return command_finish(
+            session, status_error(STATUS_USAGE, "no job is named: -o JOB"));
     request.model = models.count ? models.data[0] : NULL;
     Compilation *compilation = arena_new(&session->perm, Compilation, 1);
-    status = compile_plan(session, &request, compilation);
+    Status status = compile_plan(session, &request, compilation);
     if (!status_failed(&status) && !diagnostics_any(&session->diagnostics))
         status = compile_job(session, compilation, output, save_temps);
     return command_finish(session, status);

@@ -34,21 +34,20 @@ static Status format_one(Session *session, const char *path, bool only_check,
 int command_fmt(Session *session, int argc, char **argv)
 {
     OptionList files = {0};
-    bool help = false, only_check = false;
+    bool only_check = false;
     const Option options[] = {
         {"--check", OPTION_FLAG, &only_check, NULL,
-         "write nothing; list files that would change, exit 1 if any"},
-        {"--help", OPTION_FLAG, &help, NULL, "print this"},
+         "write nothing: list files that would change;\n"
+         "exit status 1 if there are any"},
     };
-    Status status = option_parse(&session->perm, options, 2, argc, argv,
-                                 &files);
-    if (status_failed(&status))
-        return command_finish(session, status);
-    if (help || files.count == 0)
-        return command_usage("fmt", options, 2, help, &session->perm);
+    int result;
+    if (!command_arguments(session, options, 1, 1, INT64_MAX, argc, argv,
+                           &files, &result))
+        return result;
     int64_t n_different = 0;
+    Status status = status_ok();
     for (int64_t i = 0; i < files.count && !status_failed(&status); i++)
         status = format_one(session, files.data[i], only_check, &n_different);
-    int result = command_finish(session, status);
+    result = command_finish(session, status);
     return result == 0 && only_check && n_different ? STATUS_INPUT : result;
 }

@@ -57,9 +57,8 @@ static Status print_graph(Session *session, const char *path,
     uint32_t on = 0;
     const Graph *graph = pick(&model.graphs, which, &on);
     if (!graph)
-        return status_error(STATUS_USAGE,
-                            "--graph wants train, eval or init, not '%s'",
-                            which);
+        return status_error(
+            STATUS_USAGE, "--graph wants train, eval or init, not '%s'", which);
     if (until && !pass_find(str_from(until)))
         return status_error(STATUS_USAGE, "there is no pass '%s'", until);
     Str passes = until ? passes_until(&session->perm, until, on)
@@ -69,8 +68,8 @@ static Status print_graph(Session *session, const char *path,
                            .train = model.graphs.train,
                            .diagnostics = &session->diagnostics};
     if (passes.length)
-        graph = pass_run_by_name(passes, graph, &form, &options,
-                                 &session->perm, session->scratch);
+        graph = pass_run_by_name(passes, graph, &form, &options, &session->perm,
+                                 session->scratch);
     if (graph) {
         Str text = graph_print(&session->perm, graph);
         fwrite(text.data, 1, (size_t)text.length, stdout);
@@ -78,29 +77,36 @@ static Status print_graph(Session *session, const char *path,
     return status_ok();
 }
 
+/* What --after does, and the passes that it may name. */
+static const char *after_help(Arena *arena)
+{
+    enum { NAMES_A_LINE = 5 };
+    int32_t n_passes;
+    const Pass *passes = pass_table(&n_passes);
+    Text help = text_new(arena);
+    text_append(&help, STR("run the compiler's passes up to this one:"));
+    for (int32_t i = 0; i < n_passes; i++)
+        text_format(&help, "%s%s%.*s", i ? "," : "",
+                    i % NAMES_A_LINE ? " " : "\n", STR_ARG(passes[i].name));
+    return text_str(&help).data;
+}
+
 int command_ir(Session *session, int argc, char **argv)
 {
     OptionList settings = {0}, files = {0};
     const char *which = "train", *names = NULL, *until = NULL;
-    bool help = false;
     const Option options[] = {
         {"--graph", OPTION_TEXT, &which, "NAME",
          "train (default), eval or init"},
         {"--pass", OPTION_TEXT, &names, "A,B,...",
          "run these passes, in this order"},
-        {"--after", OPTION_TEXT, &until, "PASS",
-         "run the compiler's passes up to this one"},
-        {"--set", OPTION_LIST, &settings, "NAME=VALUE",
-         "override a model parameter (repeatable)"},
-        {"--help", OPTION_FLAG, &help, NULL, "print this"},
+        {"--after", OPTION_TEXT, &until, "PASS", after_help(&session->perm)},
+        OPTION_SET(settings),
     };
-    Status status = option_parse(&session->perm, options, 5, argc, argv,
-                                 &files);
-    if (status_failed(&status))
-        return command_finish(session, status);
-    if (help || files.count != 1)
-        return command_usage("ir", options, 5, help, &session->perm);
-    return command_finish(session,
-                          print_graph(session, files.data[0], &settings,
-                                      which, names, until));
+    int result;
+    if (!command_arguments(session, options, 4, 1, 1, argc, argv, &files,
+                           &result))
+        return result;
+    return command_finish(session, print_graph(session, files.data[0],
+                                               &settings, which, names, until));
 }

@@ -1,74 +1,62 @@
 /* dnnc: picks the subcommand, owns the memory, and is the only file that ends
  * the process. */
 #include "driver/command.h"
-#include "driver/option.h"
-#include "support/file.h"
 
 #include <setjmp.h>
 #include <string.h>
 
-typedef struct CommandRow {
-    const char *name, *arguments, *summary;
-    Command *run;
-} CommandRow;
-
 static const CommandRow commands[] = {
-#define COMMAND(name, arguments, summary)                                     \
+#define COMMAND(name, arguments, summary) \
     {#name, arguments, summary, command_##name},
 #include "driver/commands.def"
 #undef COMMAND
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
-static void print_commands(FILE *to)
+static void print_help(FILE *to)
 {
     fputs("dnnc compiles a deep-learning model for a cluster into one "
-          "executable.\n\nUsage: dnnc COMMAND ...\n\n",
+          "executable.\n\nUsage: dnnc COMMAND [ARGUMENT]...\n\nCommands:\n",
           to);
     for (int i = 0; i < N_COMMANDS; i++)
         fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].summary);
-    fputs("\n`dnnc COMMAND --help` says what a command takes.\n", to);
+    fputs("\nOptions:\n"
+          "  --help     print this; `dnnc COMMAND --help` says what a command "
+          "takes\n"
+          "  --version  print the version\n"
+          "\nExit status: 0 done, 1 the input is wrong, 2 the command line is "
+          "wrong,\n3 the environment failed (a file, memory, a peer, a "
+          "device).\n",
+          to);
 }
 
-int command_finish(Session *session, Status status)
+static const CommandRow *find_command(const char *name)
 {
-    if (diagnostics_any(&session->diagnostics)) {
-        Str text = diagnostics_print(&session->diagnostics, &session->perm);
-        fwrite(text.data, 1, (size_t)text.length, stderr);
-        return STATUS_INPUT;
-    }
-    if (status_failed(&status))
-        fprintf(stderr, "dnnc: error: %s\n", status.message);
-    return (int)status.code;
+    for (int i = 0; i < N_COMMANDS; i++)
+        if (strcmp(name, commands[i].name) == 0)
+            return &commands[i];
+    return NULL;
 }
 
-int command_usage(const char *name, const Option *options, int n_options,
-                  bool asked, Arena *arena)
+static int complain_unknown(const char *name)
 {
-    int row = 0;
-    while (strcmp(commands[row].name, name) != 0)
-        row++;
-    Str text = option_usage(arena, name, commands[row].arguments,
-                            commands[row].summary, options, n_options);
-    fwrite(text.data, 1, (size_t)text.length, asked ? stdout : stderr);
-    return asked ? STATUS_OK : STATUS_USAGE;
+    const char *names[N_COMMANDS];
+    for (int i = 0; i < N_COMMANDS; i++)
+        names[i] = commands[i].name;
+    const char *nearest = option_nearest(name, names, N_COMMANDS);
+    fprintf(stderr, "dnnc: error: unknown %s '%s'",
+            name[0] == '-' ? "option" : "command", name);
+    if (nearest)
+        fprintf(stderr, " (did you mean '%s'?)", nearest);
+    fputs("\n`dnnc --help` lists the commands.\n", stderr);
+    return STATUS_USAGE;
 }
 
-Status session_read(Session *session, const char *path, int32_t *source)
-{
-    Str text;
-    TRY(file_read(&session->perm, path, &text));
-    *source = diagnostics_add_source(&session->diagnostics, str_from(path),
-                                     text);
-    return status_ok();
-}
-
-static int run_command(const CommandRow *row, const char *program, int argc,
-                       char **argv)
+static int run_command(const CommandRow *row, int argc, char **argv)
 {
     jmp_buf landing;
     ArenaMemory memory;
-    Session session = {.program = program};
+    Session session = {.command = row};
     session.perm = arena_reserve(
         &memory, (int64_t)1 << ARENA_DEFAULT_BYTES_LOG2, &landing);
     if (!session.perm.next) {
@@ -91,19 +79,22 @@ static int run_command(const CommandRow *row, const char *program, int argc,
 
 int main(int argc, char **argv)
 {
-    if (argc < 2 || strcmp(argv[1], "help") == 0 ||
-        strcmp(argv[1], "--help") == 0) {
-        print_commands(argc < 2 ? stderr : stdout);
-        return argc < 2 ? STATUS_USAGE : STATUS_OK;
+    const char *name = argc > 1 ? argv[1] : "";
+    bool asks_help = strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 ||
+                     strcmp(name, "-h") == 0;
+    if (argc < 2 || (asks_help && argc == 2)) {
+        print_help(asks_help ? stdout : stderr);
+        return asks_help ? STATUS_OK : STATUS_USAGE;
     }
-    if (strcmp(argv[1], "--version") == 0) {
+    if (strcmp(name, "--version") == 0) {
         puts("dnnc " DNNC_VERSION);
-        return 0;
+        return STATUS_OK;
     }
-    for (int i = 0; i < N_COMMANDS; i++)
-        if (strcmp(argv[1], commands[i].name) == 0)
-            return run_command(&commands[i], argv[0], argc - 1, argv + 1);
-    fprintf(stderr, "dnnc: error: unknown command '%s'\n\n", argv[1]);
-    print_commands(stderr);
-    return STATUS_USAGE;
+    const CommandRow *row = find_command(asks_help ? argv[2] : name);
+    if (!row)
+        return complain_unknown(asks_help ? argv[2] : name);
+    char help[] = "--help";
+    char *asked[] = {argv[1], help, NULL}; /* `dnnc help plan` */
+    return asks_help ? run_command(row, 2, asked)
+                     : run_command(row, argc - 1, argv + 1);
 }

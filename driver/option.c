@@ -26,17 +26,28 @@ static int distance(const char *a, const char *b)
     return row[n];
 }
 
-static Status unknown(const Option *options, int n_options, const char *name)
+const char *option_nearest(const char *name, const char *const *names,
+                           int n_names)
 {
-    int best = 4;
+    int least = 4;
     const char *nearest = NULL;
-    for (int i = 0; i < n_options; i++) {
-        int d = distance(name, options[i].name);
-        if (d < best) {
-            best = d;
-            nearest = options[i].name;
-        }
+    for (int i = 0; i < n_names; i++) {
+        int d = distance(name, names[i]);
+        if (d >= least || d >= (int)strlen(names[i]))
+            continue;
+        least = d;
+        nearest = names[i];
     }
+    return nearest;
+}
+
+static Status unknown(Arena scratch, const Option *options, int n_options,
+                      const char *name)
+{
+    const char **names = arena_new(&scratch, const char *, n_options);
+    for (int i = 0; i < n_options; i++)
+        names[i] = options[i].name;
+    const char *nearest = option_nearest(name, names, n_options);
     if (nearest)
         return status_error(STATUS_USAGE,
                             "unknown option '%s' (did you mean '%s'?)", name,
@@ -77,16 +88,16 @@ Status option_parse(Arena *arena, const Option *options, int n_options,
             only_positional = true;
             continue;
         }
-        char *equals =
-            argument[1] == '-' ? strchr(argument, '=') : NULL;
-        Str name = equals ? (Str){argument, equals - argument}
-                          : str_from(argument);
+        char *equals = argument[1] == '-' ? strchr(argument, '=') : NULL;
+        Str name =
+            equals ? (Str){argument, equals - argument} : str_from(argument);
         const Option *option = NULL;
         for (int k = 0; k < n_options && !option; k++)
             if (str_equal_c(name, options[k].name))
                 option = &options[k];
         if (!option)
-            return unknown(options, n_options, str_copy(arena, name).data);
+            return unknown(*arena, options, n_options,
+                           str_copy(arena, name).data);
         if (option->kind == OPTION_FLAG) {
             if (equals)
                 return status_error(STATUS_USAGE, "'%s' takes no value",
@@ -102,21 +113,37 @@ Status option_parse(Arena *arena, const Option *options, int n_options,
     return status_ok();
 }
 
-Str option_usage(Arena *arena, const char *name, const char *arguments,
-                 const char *summary, const Option *options, int n_options)
+Str option_forms(Arena *arena, const char *name, const char *arguments)
 {
-    enum { HELP_COLUMN = 26 };
     Text out = text_new(arena);
-    text_format(&out, "Usage: dnnc %s %s\n\n%s.\n", name, arguments, summary);
-    if (n_options)
-        text_append(&out, STR("\nOptions:\n"));
+    const char *lead = "Usage:";
+    while (*arguments) {
+        int length = (int)strcspn(arguments, "\n");
+        text_format(&out, "%-6s dnnc %s %.*s\n", lead, name, length, arguments);
+        arguments += length + (arguments[length] == '\n');
+        lead = "";
+    }
+    return text_str(&out);
+}
+
+Str option_usage(Arena *arena, const char *name, const char *arguments,
+                 const Option *options, int n_options)
+{
+    enum { HELP_COLUMN = 23 };
+    Text out = text_new(arena);
+    text_append(&out, option_forms(arena, name, arguments));
+    text_append(&out, STR("\nOptions:\n"));
     for (int i = 0; i < n_options; i++) {
         text_format(&out, "  %s", options[i].name);
         if (options[i].argument)
             text_format(&out, " %s", options[i].argument);
-        text_append(&out, STR("  "));
-        text_pad(&out, HELP_COLUMN);
-        text_format(&out, "%s\n", options[i].help);
+        text_append(&out, STR(" "));
+        for (const char *help = options[i].help; *help;) {
+            int length = (int)strcspn(help, "\n");
+            text_pad(&out, HELP_COLUMN);
+            text_format(&out, "%.*s\n", length, help);
+            help += length + (help[length] == '\n');
+        }
     }
     return text_str(&out);
 }

@@ -15,11 +15,11 @@ typedef enum OptionKind {
 typedef VECTOR(const char *) OptionList;
 
 typedef struct Option {
-    const char *name;     /* "--mesh"; "-o" */
+    const char *name; /* "--mesh"; "-o" */
     OptionKind kind;
     void *value;          /* where it goes, of the kind's type */
     const char *argument; /* "FILE"; NULL for a flag */
-    const char *help;
+    const char *help;     /* lines of at most 57 columns */
 } Option;
 
 /* Reads `--name value`, `--name=value` and positional arguments (into
@@ -28,8 +28,14 @@ typedef struct Option {
 Status option_parse(Arena *arena, const Option *options, int n_options,
                     int argc, char **argv, OptionList *positional) MUST_USE;
 
-/* "Usage: dnnc NAME ARGUMENTS", the summary and one aligned line an option. */
+/* The one of `names` that is spelled most like `name`; NULL when none is near. */
+const char *option_nearest(const char *name, const char *const *names,
+                           int n_names);
+
+/* "Usage: dnnc NAME ARGUMENTS", a line for each line of `arguments`. */
+Str option_forms(Arena *arena, const char *name, const char *arguments);
+/* These and one aligned line an option; lines of at most 80 columns. */
 Str option_usage(Arena *arena, const char *name, const char *arguments,
-                 const char *summary, const Option *options, int n_options);
+                 const Option *options, int n_options);
 
 #endif

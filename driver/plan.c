@@ -43,26 +43,22 @@ int command_plan(Session *session, int argc, char **argv)
 {
     Request request = {0};
     const char *output = NULL;
-    bool help = false, json = false;
-    enum { N_OPTIONS = COMPILE_OPTIONS + 3 };
+    bool json = false;
+    enum { N_OPTIONS = REQUEST_OPTIONS + 2 };
     Option options[N_OPTIONS] = {
-        [COMPILE_OPTIONS] = {"-o", OPTION_TEXT, &output, "FILE",
+        [REQUEST_OPTIONS] = {"-o", OPTION_TEXT, &output, "FILE",
                              "write the plan"},
         {"--json", OPTION_FLAG, &json, NULL, "print the report as JSON"},
-        {"--help", OPTION_FLAG, &help, NULL, "print this"},
     };
-    compile_options(&request, options);
+    request_options(&request, options);
     OptionList models = {0};
-    Status status = option_parse(&session->perm, options, N_OPTIONS, argc,
-                                 argv, &models);
-    if (status_failed(&status))
-        return command_finish(session, status);
-    if (help || models.count + (request.plan != NULL) < 1 || models.count > 1)
-        return command_usage("plan", options, N_OPTIONS, help,
-                             &session->perm);
+    int result;
+    if (!command_arguments(session, options, N_OPTIONS, 0, 1, argc, argv,
+                           &models, &result))
+        return result;
     request.model = models.count ? models.data[0] : NULL;
     Compilation *compilation = arena_new(&session->perm, Compilation, 1);
-    status = compile_plan(session, &request, compilation);
+    Status status = compile_plan(session, &request, compilation);
     if (!status_failed(&status) && !diagnostics_any(&session->diagnostics))
         status = show(session, &request, compilation, output, json);
     return command_finish(session, status);

@@ -237,18 +237,17 @@ int command_run(Session *session, int argc, char **argv)
 {
     OptionList job = {0};
     int64_t n = 1;
-    bool help = false;
     const Option options[] = {
         {"-n", OPTION_INTEGER, &n, "N", "processes, one a device (default 1)"},
-        {"--help", OPTION_FLAG, &help, NULL, "print this"},
     };
-    Status status = option_parse(&session->perm, options, 2, argc, argv, &job);
-    if (status_failed(&status))
-        return command_finish(session, status);
-    if (help || job.count == 0 || n < 1)
-        return command_usage("run", options, 2, help, &session->perm);
+    int result;
+    if (!command_arguments(session, options, 1, 1, INT64_MAX, argc, argv, &job,
+                           &result))
+        return result;
     int exit_status = 0;
-    status = run(&session->perm, n, &job, &exit_status);
+    Status status =
+        n < 1 ? status_error(STATUS_USAGE, "a job needs at least one process")
+              : run(&session->perm, n, &job, &exit_status);
     return status_failed(&status) ? command_finish(session, status)
                                   : exit_status;
 }

@@ -343,7 +343,6 @@ int command_solve(Session *session, int argc, char **argv)
     SolveArguments a = {.threads = 1};
     OptionList problems = {0};
     const char *time_limit = NULL;
-    bool help = false;
     const Option options[] = {
         {"--time-limit", OPTION_TEXT, &time_limit, "SECONDS",
          "stop by then, reading included"},
@@ -358,19 +357,17 @@ int command_solve(Session *session, int argc, char **argv)
         {"--json", OPTION_FLAG, &a.json, NULL, "report as JSON"},
         {"--progress", OPTION_FLAG, &a.progress, NULL,
          "print every better cost and bound on stderr"},
-        {"--help", OPTION_FLAG, &help, NULL, "print this"},
     };
     enum { N_OPTIONS = sizeof options / sizeof *options };
-    Status status =
-        option_parse(&session->perm, options, N_OPTIONS, argc, argv, &problems);
-    if (!status_failed(&status))
-        status = parse_seconds(time_limit, &a.time_limit);
+    int result;
+    if (!command_arguments(session, options, N_OPTIONS, 1, 1, argc, argv,
+                           &problems, &result))
+        return result;
+    Status status = parse_seconds(time_limit, &a.time_limit);
     if (!status_failed(&status) && (a.threads < 1 || a.threads > THREADS_MAX))
         status = status_error(STATUS_USAGE, "--threads: 1 to %d", THREADS_MAX);
     if (status_failed(&status))
         return command_finish(session, status);
-    if (help || problems.count != 1)
-        return command_usage("solve", options, N_OPTIONS, help, &session->perm);
     a.problem = problems.data[0];
     signal(SIGINT, interrupt);
     signal(SIGTERM, interrupt);

@@ -2,13 +2,28 @@
  * them. */
 #include "driver/source.h"
 
+static bool ends_in(Str path, Str ending)
+{
+    Str last = {path.data + path.length - ending.length, ending.length};
+    return path.length >= ending.length && str_equal(last, ending);
+}
+
 SourceKind source_kind(Str path)
 {
-    Str ending = STR(".mesh");
-    if (path.length < ending.length)
-        return SOURCE_MODEL;
-    Str last = {path.data + path.length - ending.length, ending.length};
-    return str_equal(last, ending) ? SOURCE_CLUSTER : SOURCE_MODEL;
+    return ends_in(path, STR(".mesh")) ? SOURCE_CLUSTER : SOURCE_MODEL;
+}
+
+Status source_expect(const char *path, SourceKind kind)
+{
+    if (kind == SOURCE_MODEL && ends_in(str_from(path), STR(".mesh")))
+        return status_error(STATUS_INPUT,
+                            "'%s' is a cluster; a model (.dnn) is wanted here",
+                            path);
+    if (kind == SOURCE_CLUSTER && ends_in(str_from(path), STR(".dnn")))
+        return status_error(STATUS_INPUT,
+                            "'%s' is a model; --mesh wants a cluster (.mesh)",
+                            path);
+    return status_ok();
 }
 
 Setting *settings_from(Arena *arena, const OptionList *settings)
