@@ -49,12 +49,22 @@ static bool accept(Branching *b, const Dual *dual, const double *usage,
     return true;
 }
 
+/* How far prices reach: with a cutoff, Polyak's whole step. Nothing less
+ * closes the contest's A: over its core, with its optimum as cutoff, 117 calls
+ * against more than 10^6 with 0.3 of the step, fading by a tenth a pass. */
+static double choose_move(const Branching *b, const Dual *dual, int pass)
+{
+    if (b->cutoff < NEVER)
+        return b->cutoff - dual->constant;
+    return (fabs(dual->constant) * 0.03 + b->unit) * pow(0.9, pass);
+}
+
 /* Passes and price moves until the bound stands still or closes. */
 static bool bound(Branching *b, Dual *dual, int32_t *best, Arena scratch)
 {
     double *usage = arena_new(&scratch, double, dual->net->n_rows + 1);
     bool found = false;
-    double before = -NEVER, eager = 1;
+    double before = -NEVER;
     for (int pass = 0; pass < PASSES_MOST; pass++) {
         dual_pass(dual, pass % 2 == 0);
         network_usage(dual->net, dual->decoded, usage);
@@ -66,12 +76,9 @@ static bool bound(Branching *b, Dual *dual, int32_t *best, Arena scratch)
         if (pass >= PASSES_LEAST && dual->constant - before < 0.02 * gap)
             break;
         before = dual->constant;
-        if (squares > 0 && pass + 1 < PASSES_MOST) {
-            if (gap == NEVER)
-                gap = fabs(dual->constant) * 0.1 + b->unit;
-            dual_move_prices(dual, usage, eager * 0.3 * gap / squares, scratch);
-            eager *= 0.9;
-        }
+        if (squares > 0 && pass + 1 < PASSES_MOST)
+            dual_move_prices(dual, usage, choose_move(b, dual, pass) / squares,
+                             scratch);
     }
     b->work += dual->work;
     return found;
