@@ -101,7 +101,7 @@ int32_t *layer_of_plan(const Graph *graph, const Plan *plan,
 
 int32_t layer_count(const Graph *graph)
 {
-    int32_t n = 0;
+    int32_t n = 1;
     for (int64_t i = 1; i < graph->nodes.count; i++) {
         if (graph->nodes.data[i].layer >= n)
             n = graph->nodes.data[i].layer + 1;
@@ -145,6 +145,8 @@ static Str layer_name(const Graph *graph, const bool *is_item, int32_t layer,
             first = binding;
         last = binding;
     }
+    if (any.length == 0)
+        return STR("nothing");
     if (first.length == 0)
         return str_copy(arena, any);
     if (str_equal(first, last))

@@ -24,7 +24,8 @@ int32_t *layer_of_plan(const Graph *graph, const Plan *plan,
                        const bool *is_item, Diagnostics *diagnostics,
                        Arena *arena);
 
-/* Layers of a layered graph: one more than the greatest. */
+/* Layers of a layered graph: one more than the greatest, and one where there is
+ * none because nothing that is trained reads an input. */
 int32_t layer_count(const Graph *graph);
 
 /* Appends the graph's layers, named and with their forward nodes' paths, to

@@ -40,7 +40,8 @@ static NodeId iota(LocalBuilder *b, const Node *node, const Shape *shape,
 }
 
 /* Indices into a table of `rows` split over `axes`, as indices into this
- * device's block; those outside are negative or too large. */
+ * device's block; those outside are negative or too large.  Where the last
+ * block is padded, an index beyond the table must not find the padding. */
 static NodeId indices_in_block(LocalBuilder *b, NodeId index, uint8_t axes,
                                int64_t rows)
 {
@@ -52,7 +53,14 @@ static NodeId indices_in_block(LocalBuilder *b, NodeId index, uint8_t axes,
     Attr attr = {.shard = {.axes = axes, .extent = rows}};
     NodeId start = graph_append_typed(g, OP_SHARD_START, NULL, 0, attr,
                                       (Type){.dtype = DTYPE_I32}, origin);
-    return graph_binary(g, OP_SUB, index, graph_splat(g, start, shape, origin),
+    NodeId in_block = graph_binary(
+        g, OP_SUB, index, graph_splat(g, start, shape, origin), origin);
+    if (rows % mesh_axes_size(b->mesh, axes) == 0)
+        return in_block;
+    Type type = {DTYPE_I32, shape};
+    NodeId known = graph_binary(
+        g, OP_LT, index, graph_constant(g, (double)rows, type, origin), origin);
+    return graph_select(g, known, in_block, graph_constant(g, -1, type, origin),
                         origin);
 }
 

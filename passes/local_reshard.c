@@ -89,36 +89,93 @@ static Shape with_rows(Shape shape, int64_t p)
     return rows;
 }
 
+/* -- values of the highest rank ---------------------------------------------- */
+
+/* A value of RANK_MAX dimensions has no room for rows: neighbours that the
+ * step does not touch become one.  Dimensions and the shape `*after` the step
+ * are changed to what they are then. */
+static NodeId join_others(LocalBuilder *b, NodeId x, int32_t *dim,
+                          int32_t *dim2, Shape *after)
+{
+    Shape before = shape_of(b, x), to = {0}, to_after = {0};
+    int32_t dims[] = {*dim, *dim2};
+    bool joins = false;
+    for (int32_t d = 0; d < before.rank; d++) {
+        bool touched = d == dims[0] || d == dims[1];
+        if (touched || !joins) {
+            to.extent[to.rank] = to_after.extent[to.rank] = 1;
+            to.rank++;
+        }
+        to.extent[to.rank - 1] *= before.extent[d];
+        to_after.extent[to.rank - 1] *= after->extent[d];
+        if (d == dims[0])
+            *dim = to.rank - 1;
+        if (d == dims[1])
+            *dim2 = to.rank - 1;
+        joins = !touched;
+    }
+    to_after.rank = to.rank;
+    *after = to_after;
+    return graph_reshape(b->local->graph, x, to, local_origin(b, "joined"));
+}
+
+/* A step whose members' blocks are rows of a collective; `after` is the local
+ * shape that it gives. */
+static NodeId rows_nodes(LocalBuilder *b, NodeId x, const ReshardStep *step,
+                         ReduceOp operator, Shape after)
+{
+    uint8_t axes = (uint8_t)(1 << step->axis);
+    int64_t p = mesh_axes_size(b->mesh, axes);
+    int32_t dim = step->dim, dim2 = step->dim2;
+    Shape whole = after;
+    bool joined = whole.rank == RANK_MAX;
+    if (joined) {
+        bool two = step->kind == RESHARD_ALL_TO_ALL;
+        int32_t unused = dim;
+        x = join_others(b, x, &dim, two ? &dim2 : &unused, &after);
+    }
+    switch (step->kind) {
+    case RESHARD_REDUCE_SCATTER:
+        x = split_rows(b, x, dim, p, after.extent[dim]);
+        x = collective(b, OP_REDUCE_SCATTER, x, axes, operator,
+                       without_rows(shape_of(b, x)));
+        break;
+    case RESHARD_ALL_TO_ALL:
+        x = split_rows(b, x, dim2, p, after.extent[dim2]);
+        x = collective(b, OP_ALL_TO_ALL, x, axes, REDUCE_SUM, shape_of(b, x));
+        x = merge_rows(b, x, dim, after.extent[dim]);
+        break;
+    default:
+        x = collective(b, OP_ALL_GATHER, x, axes, REDUCE_SUM,
+                       with_rows(shape_of(b, x), p));
+        x = merge_rows(b, x, dim, after.extent[dim]);
+        break;
+    }
+    return joined ? graph_reshape(b->local->graph, x, whole,
+                                  local_origin(b, "rejoined"))
+                  : x;
+}
+
 static NodeId step_nodes(LocalBuilder *b, NodeId x, const Type *type,
                          const Sharding *before, const ReshardStep *step)
 {
     uint8_t axes = (uint8_t)(1 << step->axis);
-    int64_t p = mesh_axes_size(b->mesh, axes);
     ReduceOp operator=(ReduceOp) before->operator;
-    Shape shape = shape_of(b, x);
-    Shape after = sharding_local_shape(b->mesh, &type->shape, &step->after);
     switch (step->kind) {
     case RESHARD_SLICE:
         return local_slice(b, x, step->dim, axes, before->axes[step->dim],
                            type->shape.extent[step->dim]);
     case RESHARD_TO_PARTIAL: return local_to_partial(b, x, axes, REDUCE_SUM);
     case RESHARD_ALL_GATHER:
-        x = collective(b, OP_ALL_GATHER, x, axes, REDUCE_SUM,
-                       with_rows(shape, p));
-        return merge_rows(b, x, step->dim, after.extent[step->dim]);
     case RESHARD_REDUCE_SCATTER:
-        x = split_rows(b, x, step->dim, p, after.extent[step->dim]);
-        return collective(b, OP_REDUCE_SCATTER, x, axes, operator,
-                          without_rows(shape_of(b, x)));
-    case RESHARD_ALL_REDUCE:
-        return collective(b, OP_ALL_REDUCE, x, axes, operator, shape);
     case RESHARD_ALL_TO_ALL:
-        x = split_rows(b, x, step->dim2, p, after.extent[step->dim2]);
-        x = collective(b, OP_ALL_TO_ALL, x, axes, REDUCE_SUM, shape_of(b, x));
-        return merge_rows(b, x, step->dim, after.extent[step->dim]);
+        return rows_nodes(b, x, step, operator, sharding_local_shape(
+                                          b->mesh, &type->shape, &step->after));
+    case RESHARD_ALL_REDUCE:
+        return collective(b, OP_ALL_REDUCE, x, axes, operator, shape_of(b, x));
     case RESHARD_PERMUTE:
         axes |= (uint8_t)(1 << step->axis2);
-        return collective(b, OP_PERMUTE, x, axes, REDUCE_SUM, shape);
+        return collective(b, OP_PERMUTE, x, axes, REDUCE_SUM, shape_of(b, x));
     case RESHARD_ACCUMULATE:
     case RESHARD_KIND_COUNT: break;
     }
