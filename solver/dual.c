@@ -17,6 +17,16 @@ void network_usage(const Network *net, const int32_t *x, double *usage)
         usage[r] += usage[r - 1];
 }
 
+bool network_fits(const Network *net, const double *room, const int32_t *x,
+                  double *usage)
+{
+    network_usage(net, x, usage);
+    for (int32_t r = 0; r < net->n_rows; r++)
+        if (usage[r] > room[r])
+            return false;
+    return true;
+}
+
 double network_cost(const Network *net, const int32_t *x)
 {
     double cost = net->constant;

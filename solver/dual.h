@@ -59,6 +59,9 @@ void dual_set_prices(Dual *dual, const double *price, Arena scratch);
 double dual_violation(const Dual *dual, const double *usage);
 /* usage[r] of choice indices x on every row, into usage[n_rows + 1]. */
 void network_usage(const Network *net, const int32_t *x, double *usage);
+/* Do the choice indices x keep to `room` on every row? Fills usage. */
+bool network_fits(const Network *net, const double *room, const int32_t *x,
+                  double *usage);
 /* Cost of choice indices x, NEVER when forbidden; no limits looked at. */
 double network_cost(const Network *net, const int32_t *x);
 /* Puts the messages (not the prices) into the network's own costs, and the
