@@ -9,12 +9,18 @@
 #include "solver/branch.h"
 
 #include "solver/dual.h"
+#include "solver/mip.h"
 #include "solver/reduce.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { PASSES_MOST = 30, PASSES_LEAST = 4 };
+enum {
+    PASSES_MOST = 30,
+    PASSES_LEAST = 4,
+    MIP_NODES_LEAST = 2,
+    MIP_ENTRIES_MOST = 8000,
+};
 
 static bool give_up(Branching *b, double bound)
 {
@@ -172,6 +178,40 @@ static int64_t count_choices(const Network *net)
     return n;
 }
 
+/* Linear programs move all messages and prices at once; they pay where the
+ * network is small enough for a simplex iteration to be cheap. */
+static bool suits_mip(const Network *net)
+{
+    int64_t entries = 0;
+    for (int64_t k = 0; k < net->edges.count; k++) {
+        const NetworkEdge *e = &net->edges.data[k];
+        if (e->cost)
+            entries += (int64_t)net->nodes[e->a].n_choices *
+                       net->nodes[e->b].n_choices;
+    }
+    return net->n_nodes >= MIP_NODES_LEAST && entries <= MIP_ENTRIES_MOST;
+}
+
+static bool branch_by_mip(Branching *b, const Network *net, double floor,
+                          int32_t *choice, Arena scratch)
+{
+    Mip m = {.cutoff = b->cutoff,
+             .unit = b->unit,
+             .work_limit = b->work_limit > 0 ? b->work_limit - b->work : 0,
+             .stopped = b->stopped,
+             .context = b->context};
+    bool found = mip(&m, net, choice, scratch);
+    b->work += m.work;
+    b->cutoff = m.cutoff;
+    for (int32_t v = 0; found && v < net->n_nodes; v++)
+        choice[v] = net->nodes[v].label[choice[v]];
+    if (m.exhausted) {
+        b->exhausted = true;
+        b->open_bound = smaller(b->open_bound, larger(floor, m.open_bound));
+    }
+    return found;
+}
+
 /* One subproblem whose nodes all live, with choice[] of its own numbering. */
 static bool branch_core(Branching *b, Network *net, int32_t *choice,
                         Arena networks, Arena scratch)
@@ -189,6 +229,9 @@ static bool branch_core(Branching *b, Network *net, int32_t *choice,
     int64_t before = count_choices(net);
     if (part.contradiction || count_choices(&part) < before - before / 5)
         return branch(b, &part, choice, inner, scratch) || found;
+    if (b->programs_after > 0 && b->work >= b->programs_after &&
+        suits_mip(&part))
+        return branch_by_mip(b, &part, dual.constant, choice, inner) || found;
     return split(b, net, &dual, choice, networks, scratch) || found;
 }
 

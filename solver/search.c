@@ -195,6 +195,7 @@ static bool branch_part(Search *s, Network *net, int64_t work, double *open,
         work = o->work_limit > s->work ? o->work_limit - s->work : 1;
     Branching b = {.cutoff = s->best_cost,
                    .unit = s->unit,
+                   .programs_after = work / 4 + 1,
                    .work_limit = work,
                    .stopped = o->stopped,
                    .context = o->context,
@@ -225,7 +226,9 @@ static void close_core(Search *s, int64_t work, Arena networks, Arena scratch)
     tell(s);
 }
 
-static void narrow(Search *s, const Dual *dual, Arena networks, Arena scratch)
+/* Branches over the choices within a part of the gap; true when it finished. */
+static bool narrow_once(Search *s, const Dual *dual, Arena networks,
+                        Arena scratch)
 {
     int32_t n = s->core->n_nodes, *name;
     double gap = s->best_cost - dual->constant, open;
@@ -244,6 +247,18 @@ static void narrow(Search *s, const Dual *dual, Arena networks, Arena scratch)
         tell(s);
     }
     s->near = finished ? smaller(1, s->near * 2) : s->near * 0.6;
+    return finished;
+}
+
+/* Goes on to more choices while that is cheap. */
+static void narrow(Search *s, const Dual *dual, Arena networks, Arena scratch)
+{
+    for (;;) {
+        int64_t before = s->work;
+        bool finished = narrow_once(s, dual, networks, scratch);
+        if (!finished || out_of_work(s) || 8 * (s->work - before) > s->work)
+            break;
+    }
 }
 
 static void find_first(Search *s, Arena networks, Arena scratch)
