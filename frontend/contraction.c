@@ -16,37 +16,45 @@ typedef struct Einsum {
     int n;
 } Einsum;
 
-/* Lower-case letters up to `end` or the text's end; NULL when malformed. */
-static const char *read_labels(const char *from, const char *limit, char *to)
+static const char MALFORMED[] =
+    "write lower-case labels, as in \"bik,bkj->bij\"";
+
+/* Reads lower-case letters from *at on; NULL, or what is wrong with them. */
+static const char *read_labels(const char **at, const char *limit, char *to)
 {
     int n = 0;
-    for (; from < limit && *from >= 'a' && *from <= 'z'; from++) {
-        if (n == RANK_MAX || strchr(to, *from))
-            return NULL;
-        to[n++] = *from;
+    for (; *at < limit && **at >= 'a' && **at <= 'z'; ++*at) {
+        if (strchr(to, **at))
+            return "a label may occur once in an operand and in the result";
+        if (n == RANK_MAX)
+            return "an operand or result has more than 8 labels";
+        to[n++] = **at;
         to[n] = 0;
     }
-    return from;
+    return NULL;
 }
 
-static bool parse_equation(Str text, Einsum *out)
+/* NULL, or what is wrong. */
+static const char *parse_equation(Str text, Einsum *out)
 {
     const char *at = text.data, *limit = text.data + text.length;
     memset(out, 0, sizeof *out);
     for (;;) {
         if (out->n == EINSUM_OPERANDS_MAX)
-            return false;
-        at = read_labels(at, limit, out->operand[out->n++]);
-        if (!at || at == limit)
-            return false;
-        if (*at != ',')
+            return "it has more than 3 operands: use the result of one "
+                   "einsum in another";
+        const char *wrong = read_labels(&at, limit, out->operand[out->n++]);
+        if (wrong)
+            return wrong;
+        if (at == limit || *at != ',')
             break;
         at++;
     }
     if (limit - at < 2 || at[0] != '-' || at[1] != '>')
-        return false;
-    at = read_labels(at + 2, limit, out->result);
-    return at == limit;
+        return MALFORMED;
+    at += 2;
+    const char *wrong = read_labels(&at, limit, out->result);
+    return wrong || at == limit ? wrong : MALFORMED;
 }
 
 static bool equation_fails(Lowering *l, const Call *call, const char *why)
@@ -216,9 +224,9 @@ Value builtin_einsum(Lowering *l, const Call *call)
     if (!need_string(l, &call->argument[0], call->argument_span[0],
                      "the equation", &text))
         return poison(call->span);
-    if (!parse_equation(text, &e)) {
-        equation_fails(l, call,
-                       "write lower-case labels, as in \"bik,bkj->bij\"");
+    const char *wrong = parse_equation(text, &e);
+    if (wrong) {
+        equation_fails(l, call, wrong);
         return poison(call->span);
     }
     if (!einsum_operands(l, call, &e))

@@ -143,6 +143,8 @@ static void run(Lowering *l, const StmtList *library, const StmtList *program,
     frame.fresh = false;
     if (!l->stopped && training)
         lower_training(l, training);
+    if (training && l->diagnostics->list.count == errors)
+        check_names(l, program);
     bool clean = l->diagnostics->list.count == errors;
     if (clean && l->graph->inputs.count == 0)
         complain(l, l->model->span, input_missing);

@@ -273,6 +273,10 @@ void exec_declaration(Lowering *l, const Stmt *stmt);
 /* The product of einsum and `@`. */
 Value apply_matmul(Lowering *l, Span span, const Value *a, const Value *b);
 
+/* Diagnoses, after a clean run, what no run has looked at: names in functions
+ * that are not called and branches that are not taken (names.c). */
+void check_names(Lowering *l, const StmtList *program);
+
 /* -- types (signature.c) ------------------------------------------------------ */
 
 /* A type whose dimensions are all known; false after a diagnostic. */
