@@ -95,6 +95,23 @@ static void report_head(Report *r)
                 (long long)devices, plural(devices));
 }
 
+/* What is trained: a job's samples a step are its batch. */
+static void report_model(Report *r)
+{
+    int64_t parameters = 0;
+    for (int64_t i = 0; i < r->train->variables.count; i++) {
+        const Variable *v = &r->train->variables.data[i];
+        if (v->kind == VARIABLE_PARAMETER)
+            parameters += shape_count(&v->type.shape);
+    }
+    text_format(&r->text, "  model             %.*s parameters",
+                STR_ARG(text_count(r->scratch, parameters)));
+    if (r->train->inputs.count)
+        text_format(&r->text, ", %lld samples a step",
+                    (long long)r->train->inputs.data[0].type.shape.extent[0]);
+    text_append(&r->text, STR("\n"));
+}
+
 static void report_bound(Report *r)
 {
     double planned = r->plan->planned_seconds;
@@ -406,6 +423,7 @@ Str report_plan(Arena *arena, Arena scratch, const Graph *train,
         groups[s] = variable_groups(train, &r.accounts[s], &scratch);
     r.groups = groups;
     report_head(&r);
+    report_model(&r);
     report_bound(&r);
     report_time(&r);
     for (StageRun run = {0}; run.first < plan->stages.count;

@@ -333,9 +333,9 @@ Status cluster_eval(VirtualCluster *c, const Tensor *inputs,
 
 /* -- variables ------------------------------------------------------------- */
 
-/* Copies each device's valid elements to or from the whole value. */
-static void copy_blocks(VirtualCluster *c, int32_t variable, Tensor whole_value,
-                        int64_t device, bool to_device)
+/* Copies the device's valid elements into the whole value. */
+static void read_block(VirtualCluster *c, int32_t variable, Tensor whole_value,
+                       int64_t device)
 {
     const ProgramVariable *v = &c->program->variables.data[variable];
     VirtualStage *stage = &c->stages[v->stage];
@@ -348,8 +348,7 @@ static void copy_blocks(VirtualCluster *c, int32_t variable, Tensor whole_value,
     BlockView block = block_view(virtual_bytes(stage, device, v->buffer, 0),
                                  &v->type, mesh, &v->sharding, at);
     BlockView all = {.data = whole_value.data, .shape = v->type.shape};
-    block_copy(to_device ? &block : &all, to_device ? &all : &block, begin,
-               length, dtype_bytes(v->type.dtype));
+    block_copy(&all, &block, begin, length, dtype_bytes(v->type.dtype));
 }
 
 Status cluster_read_variable(VirtualCluster *c, int32_t variable, Arena *arena,
@@ -359,25 +358,18 @@ Status cluster_read_variable(VirtualCluster *c, int32_t variable, Arena *arena,
     int64_t n = c->stages[v->stage].n_devices;
     *out = tensor_new(arena, v->type);
     for (int64_t d = 0; d < n; d++)
-        copy_blocks(c, variable, *out, d, false);
+        read_block(c, variable, *out, d);
     /* A replica that differs shows when it is laid over the others. */
     Arena scratch = *arena;
     Tensor again = tensor_new(&scratch, v->type);
     int64_t bytes = type_bytes(&v->type);
     for (int64_t d = 0; d < n; d++) {
         memcpy(again.data, out->data, (size_t)bytes);
-        copy_blocks(c, variable, again, d, false);
+        read_block(c, variable, again, d);
         if (memcmp(again.data, out->data, (size_t)bytes) != 0)
             return status_error(STATUS_ENVIRONMENT,
                                 "replicas of '%.*s' differ: device %lld",
                                 STR_ARG(v->name), (long long)d);
     }
     return status_ok();
-}
-
-void cluster_write_variable(VirtualCluster *c, int32_t variable, Tensor value)
-{
-    const ProgramVariable *v = &c->program->variables.data[variable];
-    for (int64_t d = 0; d < c->stages[v->stage].n_devices; d++)
-        copy_blocks(c, variable, value, d, true);
 }

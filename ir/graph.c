@@ -258,14 +258,3 @@ void graph_clone_outputs(Graph *to, const Graph *from, const NodeId *map)
         graph_add_output(to, output);
     }
 }
-
-int32_t *graph_use_counts(const Graph *graph, Arena *arena)
-{
-    int32_t *uses = arena_new(arena, int32_t, graph->nodes.count);
-    for (int64_t i = 1; i < graph->nodes.count; i++) {
-        const Node *node = &graph->nodes.data[i];
-        for (int32_t k = 0; k < node->n_operands; k++)
-            uses[node->operands[k].index]++;
-    }
-    return uses;
-}

@@ -166,9 +166,6 @@ NodeId graph_clone(Graph *to, const Graph *from, NodeId id, const NodeId *map);
 /* Copies the outputs, mapping their nodes. */
 void graph_clone_outputs(Graph *to, const Graph *from, const NodeId *map);
 
-/* uses[i]: how many operands name node i (outputs not counted). */
-int32_t *graph_use_counts(const Graph *graph, Arena *arena);
-
 /* The graphs of one model: what the front end makes and the passes carry. */
 typedef struct GraphSet {
     Graph *train; /* forward only when it leaves the front end */

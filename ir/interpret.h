@@ -62,7 +62,5 @@ Status cluster_eval(VirtualCluster *cluster, const Tensor *inputs,
  * blocks; replicas are checked to be bit-equal. */
 Status cluster_read_variable(VirtualCluster *cluster, int32_t variable,
                              Arena *arena, Tensor *out) MUST_USE;
-void cluster_write_variable(VirtualCluster *cluster, int32_t variable,
-                            Tensor value);
 
 #endif

@@ -114,20 +114,3 @@ LogicalMesh mesh_logical(const Mesh *mesh, const Submesh *submesh,
     assert(stride == submesh_devices(submesh));
     return logical;
 }
-
-static bool share_host(const Submesh *a, const Submesh *b)
-{
-    return a->group == b->group && a->host < b->host + b->n_hosts &&
-           b->host < a->host + a->n_hosts;
-}
-
-Link mesh_link_between(const Mesh *mesh, const Submesh *a, const Submesh *b)
-{
-    const HostGroup *group = &mesh->groups.data[a->group];
-    if (share_host(a, b))
-        return group->inner;
-    Link link = a->group == b->group ? group->outer : mesh->between;
-    link.bandwidth_bytes_per_second /=
-        (double)max_i64(a->devices_per_host, b->devices_per_host);
-    return link;
-}

@@ -70,7 +70,4 @@ LogicalMesh mesh_logical(const Mesh *mesh, const Submesh *submesh,
                          int64_t n_microbatches, int32_t n_axes,
                          const int64_t *sizes);
 
-/* The link between two submeshes (stages), as seen by one device. */
-Link mesh_link_between(const Mesh *mesh, const Submesh *a, const Submesh *b);
-
 #endif

@@ -74,11 +74,6 @@ uint8_t sharding_split_axes(const Sharding *s)
     return mask;
 }
 
-bool sharding_is_replicated(const Sharding *s)
-{
-    return sharding_split_axes(s) == 0 && s->partial == 0;
-}
-
 /* ceil(ceil(n / a) / b) == ceil(n / (a b)), so nesting is one division. */
 int64_t sharding_block(const LogicalMesh *mesh, int64_t extent, uint8_t mask)
 {

@@ -66,7 +66,6 @@ int64_t mesh_group_index(const LogicalMesh *mesh, uint8_t mask,
 
 bool sharding_equal(const Sharding *a, const Sharding *b);
 uint8_t sharding_split_axes(const Sharding *s); /* union over dimensions */
-bool sharding_is_replicated(const Sharding *s);
 
 /* Block length of a dimension of `extent` split over `mask`: nested ceil. */
 int64_t sharding_block(const LogicalMesh *mesh, int64_t extent, uint8_t mask);

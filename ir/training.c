@@ -1,5 +1,5 @@
 /* Training: the learning rate as a number, for those who report it.  The
- * update computes its own in the graph (passes/schedule.c). */
+ * update computes its own in the graph (passes/learning_rate.c). */
 #include "ir/training.h"
 
 #include <math.h>

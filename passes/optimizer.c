@@ -21,7 +21,7 @@
  */
 #include "passes/formula.h"
 #include "passes/pass.h"
-#include "passes/schedule.h"
+#include "passes/learning_rate.h"
 
 #include <assert.h>
 #include <math.h>
@@ -319,7 +319,7 @@ Graph *pass_optimizer(const Graph *from, const PassOptions *options,
     int64_t n = take_gradients(to, from, map, gradients);
 
     Optimizer o = {.to = to, .training = training};
-    o.learning_rate = schedule_append(to, &training->learning_rate,
+    o.learning_rate = learning_rate_append(to, &training->learning_rate,
                                       origin_of(training, "learning_rate"));
     if (training->clip_norm > 0)
         o.clip = clip_factor(to, training, gradients, n, scratch);

@@ -33,13 +33,6 @@ bool str_starts_with(Str s, Str prefix)
            str_equal((Str){s.data, prefix.length}, prefix);
 }
 
-int str_compare(Str a, Str b)
-{
-    int64_t shorter = a.length < b.length ? a.length : b.length;
-    int order = shorter ? memcmp(a.data, b.data, (size_t)shorter) : 0;
-    return order ? order : (a.length > b.length) - (a.length < b.length);
-}
-
 uint64_t str_hash(Str s)
 {
     uint64_t hash = 0xcbf29ce484222325u;

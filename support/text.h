@@ -31,8 +31,6 @@ Str str_copy(Arena *arena, Str s);
 bool str_equal(Str a, Str b);
 bool str_equal_c(Str a, const char *b);
 bool str_starts_with(Str s, Str prefix);
-/* <0, 0, >0 in byte order, the shorter first. */
-int str_compare(Str a, Str b);
 /* 64-bit FNV-1a: stable across machines, used for content hashes and RNG
  * stream ids; never to order anything. */
 uint64_t str_hash(Str s);

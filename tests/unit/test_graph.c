@@ -277,17 +277,6 @@ static void a_clone_of_every_node_is_the_graph(void **state)
                      g->outputs.data[0].node.index);
 }
 
-static void uses_are_counted(void **state)
-{
-    (void)state;
-    Graph *g = graph_new(&arena, STR("uses"));
-    NodeId one = graph_constant(g, 1, SCALAR_F32, at("one"));
-    NodeId two = graph_binary(g, OP_ADD, one, one, at("two"));
-    int32_t *uses = graph_use_counts(g, &arena);
-    assert_int_equal(uses[one.index], 2);
-    assert_int_equal(uses[two.index], 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -304,7 +293,6 @@ int main(void)
         cmocka_unit_test(splat_of_the_whole_shape_is_itself),
         cmocka_unit_test(derived_origins_extend_the_path),
         cmocka_unit_test(a_clone_of_every_node_is_the_graph),
-        cmocka_unit_test(uses_are_counted),
     };
     return cmocka_run_group_tests(tests, arena_set_up, arena_tear_down);
 }

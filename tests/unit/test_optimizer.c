@@ -1,4 +1,4 @@
-/* Unit tests of passes/optimizer.c and passes/schedule.c: 30 steps in the
+/* Unit tests of passes/optimizer.c and passes/learning_rate.c: 30 steps in the
  * interpreter against the optimizers' formulas in double.
  *
  * The model is one whose gradients are known by hand: the mean over the batch

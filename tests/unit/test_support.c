@@ -104,18 +104,16 @@ static void diagnostics_point_at_the_place(void **state)
     Diagnostics d = diagnostics_new(&arena);
     int32_t s =
         diagnostics_add_source(&d, STR("m.dnn"), STR("one\n  two three\n"));
-    Diagnostic *added =
-        diagnose(&d, ((Span){s, 10, 15}), file_unreadable, "x", "gone");
+    Diagnostic *added = diagnose(&d, ((Span){s, 10, 15}), plan_syntax, "x");
     diagnostic_note(&d, added, (Span){s, 0, 3}, "first here");
-    assert_string_equal(
-        diagnostics_print(&d, &arena).data,
-        "m.dnn:2:7: error: cannot read 'x': gone [file_unreadable]\n"
-        "    2 |   two three\n"
-        "      |       ^~~~~\n"
-        "m.dnn:1:1: note: first here\n"
-        "    1 | one\n"
-        "      | ^~~\n"
-        "help: check the path and its permissions\n");
+    assert_string_equal(diagnostics_print(&d, &arena).data,
+                        "m.dnn:2:7: error: this is not JSON: x [plan_syntax]\n"
+                        "    2 |   two three\n"
+                        "      |       ^~~~~\n"
+                        "m.dnn:1:1: note: first here\n"
+                        "    1 | one\n"
+                        "      | ^~~\n"
+                        "help: see docs/plan.md\n");
 }
 
 /* A failed write leaves the old file and nothing beside it. */

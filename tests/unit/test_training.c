@@ -1,7 +1,7 @@
 /* The learning rate that jobs report is the one that the graph computes. */
 #include "ir/interpret.h"
 #include "ir/training.h"
-#include "passes/schedule.h"
+#include "passes/learning_rate.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -15,7 +15,7 @@ static double in_graph(const Schedule *schedule, int64_t step, Arena arena)
 {
     Graph *graph = graph_new(&arena, STR("schedule"));
     NodeId rate =
-        schedule_append(graph, schedule, (NodeOrigin){.layer = LAYER_NONE});
+        learning_rate_append(graph, schedule, (NodeOrigin){.layer = LAYER_NONE});
     Tensor *values = arena_new(&arena, Tensor, graph->nodes.count);
     Environment environment = {.context = {.step = step}};
     graph_interpret(graph, &environment, &arena, values);

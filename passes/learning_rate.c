@@ -1,9 +1,9 @@
-/* Schedule: learning rates as functions of the step t = 0, 1, ...
+/* Learning rate: schedules as functions of the step t = 0, 1, ...
  *
  * Steps are counted in i32 and become f32 where arithmetic begins: exact up to
  * 2^24 steps, a warm-up or decay ratio to f32 precision beyond.
  */
-#include "passes/schedule.h"
+#include "passes/learning_rate.h"
 
 #include "passes/formula.h"
 
@@ -81,7 +81,7 @@ static NodeId steps(const Formula *f, const Schedule *s)
     return formula_scale(f, power, s->peak);
 }
 
-NodeId schedule_append(Graph *graph, const Schedule *schedule,
+NodeId learning_rate_append(Graph *graph, const Schedule *schedule,
                        NodeOrigin origin)
 {
     Formula f = {graph, SCALAR, origin};
