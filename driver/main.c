@@ -74,7 +74,10 @@ static int run_command(const CommandRow *row, int argc, char **argv)
     session.diagnostics = diagnostics_new(&session.perm);
     int result = row->run(&session, argc, argv);
     arena_release(&memory);
-    return result;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return result;
+    fputs("dnnc: error: cannot write to standard output\n", stderr);
+    return result ? result : STATUS_ENVIRONMENT;
 }
 
 int main(int argc, char **argv)

@@ -332,6 +332,10 @@ static Status run_workers(Arena *arena, const SolveArguments *a,
 static Status solve(Session *session, const SolveArguments *a, double start)
 {
     IopddlProblem problem;
+    if (a->output)
+        TRY(file_check_output(a->output, true));
+    if (a->certificate)
+        TRY(file_check_output(a->certificate, true));
     TRY(iopddl_read_file(&session->perm, session->scratch, a->problem,
                          &problem));
     return run_workers(&session->perm, a, &problem, start);

@@ -215,7 +215,8 @@ static bool lower(Arena *arena, Diagnostics *diagnostics,
     if (!init)
         return false;
     out->name = model->name.text;
-    out->graphs = (GraphSet){train.graph, eval.graph, init};
+    out->graphs = (GraphSet){
+        .train = train.graph, .eval = eval.graph, .init = init};
     return true;
 }
 

@@ -171,6 +171,8 @@ typedef struct GraphSet {
     Graph *train; /* forward only when it leaves the front end */
     Graph *eval;  /* forward without dropout; metrics and outputs */
     Graph *init;  /* OUTPUT_INIT of every variable; no inputs */
+    const int64_t *input_limits; /* by input: its values lie in [0, limit), any
+                                    where that is 0; NULL: not yet known */
 } GraphSet;
 
 #endif

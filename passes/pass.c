@@ -2,6 +2,7 @@
 #include "passes/pass.h"
 
 #include "ir/graph_text.h"
+#include "passes/input_limit.h"
 
 #include <assert.h>
 #include <stddef.h>
@@ -96,6 +97,7 @@ bool pass_run_all(GraphSet *set, const PassOptions *options, Arena *perm,
     Graph **graphs[N_GRAPHS] = {&set->train, &set->eval, &set->init};
     GraphForm form[N_GRAPHS] = {FORM_MODEL, FORM_MODEL, FORM_MODEL};
     PassOptions own = *options;
+    set->input_limits = input_limits(perm, set->train);
     for (int32_t p = 0; p < N_PASSES; p++) {
         for (int32_t i = 0; i < N_GRAPHS; i++) {
             if (!(passes[p].on & 1u << i))

@@ -3,25 +3,6 @@
 
 #include "passes/lower.h"
 #include "passes/program_verify.h"
-#include "support/checked.h"
-
-/* An i32 input that looks things up may not leave the table. */
-static void set_limits(const Graph *graph, Program *program)
-{
-    for (int32_t i = 1; i < graph->nodes.count; i++) {
-        const Node *node = graph_node(graph, (NodeId){i});
-        if (node->op != OP_GATHER)
-            continue;
-        const Node *index = graph_operand(graph, node, 1);
-        int64_t rows = graph_operand(graph, node, 0)->type.shape.extent[0];
-        while (index->op == OP_RESHAPE || index->op == OP_COPY)
-            index = graph_operand(graph, index, 0);
-        if (index->op != OP_INPUT)
-            continue;
-        int64_t *limit = &program->inputs.data[index->attr.input.input].limit;
-        *limit = *limit ? min_i64(*limit, rows) : rows;
-    }
-}
 
 static void add_stage(Program *program, const PlanStage *planned,
                       const Mesh *mesh, Arena *arena)
@@ -81,7 +62,8 @@ Str program_build(const GraphSet *graphs, const Plan *plan, const Mesh *mesh,
     for (int64_t s = 0; s < plan->stages.count; s++)
         add_stage(program, &plan->stages.data[s], mesh, arena);
     StagePartition *stages = partition(graphs, plan, arena, program);
-    set_limits(graphs->train, program);
+    for (int64_t i = 0; graphs->input_limits && i < program->inputs.count; i++)
+        program->inputs.data[i].limit = graphs->input_limits[i];
     set_totals(graphs, plan, mesh, program);
     for (int32_t s = 0; s < plan->stages.count; s++) {
         StageBodies *bodies = vector_push(arena, &code->stages);

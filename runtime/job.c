@@ -3,6 +3,7 @@
 
 #include "runtime/interrupt.h"
 #include "support/checked.h"
+#include "support/file.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -218,12 +219,24 @@ static void print_information(const Job *job)
 
 /* -- the whole ------------------------------------------------------------ */
 
+/* What is written at the end can be written, asked before the work. */
+static Status check_outputs(const Job *job)
+{
+    const Options *o = job->options;
+    if (job->is_reporter && o->predict)
+        TRY(file_check_output(o->predict, false));
+    if (job->communicator.rank == 0 && o->trace)
+        TRY(file_check_output(o->trace, true));
+    return status_ok();
+}
+
 static Status check_start(const Job *job)
 {
     TRY(check_wishes(job->options));
     if (job->options->info)
         return status_ok();
     TRY(check_size(job));
+    TRY(check_outputs(job));
     return target_check(job->image->target, job->image->features);
 }
 

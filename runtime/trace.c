@@ -172,7 +172,8 @@ static Status write_on_first_rank(const TraceRecord *mine,
         return status_error(STATUS_ENVIRONMENT, "cannot write '%s': %s", path,
                             strerror(errno));
     Status status = write_file(file, mine, counts, c);
-    if (fclose(file) != 0 && !status_failed(&status))
+    bool failed = ferror(file) != 0;
+    if ((fclose(file) != 0 || failed) && !status_failed(&status))
         status = status_error(STATUS_ENVIRONMENT, "cannot write '%s': %s", path,
                               strerror(errno));
     return status;

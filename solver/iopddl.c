@@ -92,7 +92,8 @@ static bool read_limit(Reader *r)
     if (r->has_limit)
         return stream_fail(&r->stream, "usage_limit appears twice");
     r->has_limit = true;
-    if (stream_integer(&r->stream, &r->limit))
+    if (stream_integer(&r->stream, &r->limit) &&
+        (r->limit >= 0 || stream_fail(&r->stream, "is negative")))
         return true;
     r->stream.status = status_context(r->stream.status, "usage_limit");
     return false;

@@ -180,7 +180,7 @@ static void compare_draw(uint32_t number, Tally *tally)
     tally->number = number;
     Arena start = arena;
     Graph *graph = pass_copies(draw_graph(&d, &arena), NULL, &arena, scratch);
-    GraphSet set = {graph, graph, NULL};
+    GraphSet set = {.train = graph, .eval = graph};
     Mesh mesh = draw_mesh(&d, &arena);
     Plans *plans = plans_new(&arena, graph, &mesh);
     Plan plan;

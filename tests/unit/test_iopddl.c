@@ -129,6 +129,7 @@ static const Mistake MISTAKES[] = {
      "usage_limit: byte 132: a number that is no integer"},
     {"{\"problem\": {" NODES ", \"usage_limit\": 9223372036854775808}}",
      "a number beyond 64 bits"},
+    {"{\"problem\": {" NODES ", \"usage_limit\": -1}}", "is negative"},
     {"{\"problem\": {" NODES ", \"edges\": {\"nodes\": []}}}",
      "edges.costs is missing"},
     {NODES_BUT("[[0,1]]", "[[1],[2]]", "[[1],[2]]"),
