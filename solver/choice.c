@@ -29,14 +29,17 @@ static const char *check_node(const ChoiceNode *n, int64_t *costs,
         return "a node without choices";
     if (!add_largest(n->cost, n->n_choices, CHOICE_COST_MAX, costs))
         return "costs whose sum exceeds 4 * 10^18";
-    for (int32_t k = 0; k < n->n_intervals; k++)
-        for (int32_t i = 0; i < n->n_choices; i++)
-            if (n->intervals[k].usage[i] < 0)
+    for (int32_t k = 0; k < n->n_intervals; k++) {
+        const int64_t *usage = n->intervals[k].usage;
+        for (int32_t i = 0; i < n->n_choices; i++) {
+            if (usage[i] < 0)
                 return "a negative usage";
-    for (int32_t k = 0; k < n->n_intervals; k++)
-        if (!add_largest(n->intervals[k].usage, n->n_choices,
-                         CHOICE_MAGNITUDE_MAX, usages))
+            if (usage[i] > CHOICE_MAGNITUDE_MAX) /* no usage is "forbidden" */
+                return "usages whose sum exceeds 10^15";
+        }
+        if (!add_largest(usage, n->n_choices, CHOICE_MAGNITUDE_MAX, usages))
             return "usages whose sum exceeds 10^15";
+    }
     return NULL;
 }
 

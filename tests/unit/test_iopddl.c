@@ -130,6 +130,8 @@ static const Mistake MISTAKES[] = {
     {"{\"problem\": {" NODES ", \"usage_limit\": 9223372036854775808}}",
      "a number beyond 64 bits"},
     {"{\"problem\": {" NODES ", \"usage_limit\": -1}}", "is negative"},
+    {NODES_BUT("[[0,1]]", "[[1]]", "[[9223372036854775807]]"),
+     "usages whose sum exceeds 10^15"},
     {"{\"problem\": {" NODES ", \"edges\": {\"nodes\": []}}}",
      "edges.costs is missing"},
     {NODES_BUT("[[0,1]]", "[[1],[2]]", "[[1],[2]]"),
