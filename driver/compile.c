@@ -195,11 +195,11 @@ int command_compile(Session *session, int argc, char **argv)
         return command_finish(
             session, status_error(STATUS_USAGE, "no job is named: -o JOB"));
     request.model = models.count ? models.data[0] : NULL;
-    status = file_check_output(output, false);
+    Status status = file_check_output(output, false);
     if (status_failed(&status))
         return command_finish(session, status);
     Compilation *compilation = arena_new(&session->perm, Compilation, 1);
-    Status status = compile_plan(session, &request, compilation);
+    status = compile_plan(session, &request, compilation);
     if (!status_failed(&status) && !diagnostics_any(&session->diagnostics))
         status = compile_job(session, compilation, output, save_temps);
     return command_finish(session, status);

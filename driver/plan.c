@@ -57,12 +57,11 @@ int command_plan(Session *session, int argc, char **argv)
                            &models, &result))
         return result;
     request.model = models.count ? models.data[0] : NULL;
-    if (output)
-        status = file_check_output(output, true);
+    Status status = output ? file_check_output(output, true) : status_ok();
     if (status_failed(&status))
         return command_finish(session, status);
     Compilation *compilation = arena_new(&session->perm, Compilation, 1);
-    Status status = compile_plan(session, &request, compilation);
+    status = compile_plan(session, &request, compilation);
     if (!status_failed(&status) && !diagnostics_any(&session->diagnostics))
         status = show(session, &request, compilation, output, json);
     return command_finish(session, status);
