@@ -810,7 +810,8 @@ RandomModel random_model(Random *random, const RandomModelOptions *options,
     Tensor *inputs = arena_new(arena, Tensor, ROWS_MAX);
     memcpy(inputs, train.inputs, sizeof(train.inputs));
     Graph *init = init_graph(train.graph, arena);
-    return (RandomModel){{train.graph, eval.graph, init}, inputs};
+    return (RandomModel){
+        {.train = train.graph, .eval = eval.graph, .init = init}, inputs};
 }
 
 Tensor *random_model_variables(const RandomModel *model, uint64_t seed,
