@@ -12,11 +12,9 @@
 #include <string.h>
 
 enum {
-    ROOT_PASSES = 300, /* at least */
-    ROOT_PASSES_MOST = 3000,
-    ROOT_WORK = 400000000, /* more passes where they are cheap */
-    SETTLE_PASSES = 20,    /* the last, under the best prices */
-    PASSES_MOST = 30,      /* in a part */
+    ROOT_PASSES = 600,  /* of the whole, a round */
+    SETTLE_PASSES = 20, /* the last, under the best prices */
+    PASSES_MOST = 30,   /* in a part */
     PASSES_LEAST = 4,
     FIRST_WORK = 100000000, /* of a claim's first trial */
 };
@@ -101,33 +99,26 @@ static void raise_bound(Prover *p, Network *net, int passes, Arena scratch)
     write_bound(p, &dual, net);
 }
 
-static int choose_root_passes(const Network *net)
-{
-    int64_t pass_work = 12 * net->n_rows + 1;
-    for (int64_t k = 0; k < net->edges.count; k++) {
-        const NetworkEdge *e = &net->edges.data[k];
-        pass_work +=
-            (int64_t)net->nodes[e->a].n_choices * net->nodes[e->b].n_choices;
-    }
-    int64_t passes = ROOT_WORK / pass_work;
-    return (int)min_i64(max_i64(passes, ROOT_PASSES), ROOT_PASSES_MOST);
-}
-
+/* Many passes, the last of them under the best prices. */
 static void raise_root_bound(Prover *p, Network *net, bool priced,
                              Arena scratch)
 {
-    int passes = choose_root_passes(net);
     Dual dual = dual_new(&scratch, net);
     Ascent ascent = ascent_new(&scratch, net->n_rows);
-    ascent_start(&ascent, priced ? 0.1 : 1, passes);
-    for (int pass = 0; pass < passes; pass++) {
+    double before = -NEVER;
+    ascent_start(&ascent, priced ? 0.1 : 1, ROOT_PASSES);
+    for (int pass = 0; pass < ROOT_PASSES; pass++) {
         ascent_pass(&ascent, &dual, pass % 2 == 0);
         if (dual.constant > p->most)
             break;
-        if (pass + SETTLE_PASSES < passes && give_up(p))
-            pass = passes - SETTLE_PASSES;
-        ascent_move(&ascent, &dual, p->target, pass + SETTLE_PASSES >= passes,
-                    scratch);
+        bool settle = pass + SETTLE_PASSES >= ROOT_PASSES;
+        bool stale = pass % 100 == 99 &&
+                     ascent.highest - before < 0.001 * (p->most - before);
+        if (pass % 100 == 99)
+            before = ascent.highest;
+        if (!settle && (stale || give_up(p)))
+            pass = ROOT_PASSES - SETTLE_PASSES;
+        ascent_move(&ascent, &dual, p->target, settle, scratch);
     }
     p->work += dual.work;
     write_bound(p, &dual, net);
@@ -319,28 +310,71 @@ static void copy_prices(Network *net, const ChoiceSolution *s, double scale)
                 NETWORK_PRICE_QUANTUM;
 }
 
-/* The proof of c->claim's best, from a network that is all of the problem. */
+/* Removes the choices that the bound rules out; false when it ends here: the
+ * bound suffices, or has gained too little since `before` to go on. */
+static bool remove_from_root(Prover *p, Network *core, double *before,
+                             Arena scratch)
+{
+    int64_t n = count_choices(core);
+    double *marginal = arena_new(&scratch, double, n);
+    bool *keep = arena_new(&scratch, bool, n);
+    double bound = network_marginals(core, marginal, scratch);
+    if (bound > p->most || bound - *before < 0.005 * (p->most - bound) ||
+        give_up(p))
+        return false;
+    *before = bound;
+    for (int64_t i = 0; i < n; i++)
+        keep[i] = marginal[i] <= p->most;
+    proof_bound(core, keep);
+    remove_choices(core, keep);
+    return true;
+}
+
+/* Reduces the whole, raises its bound, removes, while that gains: what is left
+ * in *core. True when nothing is: the goal is proved. */
+static bool shrink_root(Prover *p, Network *net, Network *core,
+                        const ChoiceSolution *s, Arena *networks, Arena scratch)
+{
+    double before = -NEVER;
+    for (bool more = true; more;) {
+        int32_t *name;
+        net->arena = networks;
+        reduce(net, scratch);
+        p->work += net->work;
+        if (net->contradiction)
+            return true;
+        *core = network_extract(networks, net, &name);
+        core->arena = networks;
+        if (core->n_nodes == 0)
+            return false;
+        if (before == -NEVER)
+            copy_prices(core, s, p->scale);
+        raise_root_bound(p, core, s->n_prices > 0 || before > -NEVER, scratch);
+        more = remove_from_root(p, core, &before, scratch);
+        if (core->contradiction)
+            return true;
+        *net = *core;
+    }
+    return false;
+}
+
+/* A proof of `goal` or of what can be proved of it, from the network that is
+ * all of the problem. Every step at the root removes only what costs at least
+ * `goal`, so it holds for any lesser claim. */
 static void prove(Prover *p, Network *net, const ChoiceSolution *s,
                   int64_t goal, Certificate *c, Arena *arena, Arena networks,
                   Arena scratch)
 {
     Text proof = text_new(arena);
+    Network core;
     net->proof = &proof;
-    net->arena = &networks;
     set_claim(p, goal);
-    reduce(net, scratch);
-    if (net->contradiction) {
+    if (shrink_root(p, net, &core, s, &networks, scratch)) {
         proof_closed(net);
         c->claim = goal;
         c->text = text_str(&proof);
         return;
     }
-    int32_t *name;
-    Network core = network_extract(&networks, net, &name);
-    core.arena = &networks;
-    copy_prices(&core, s, p->scale);
-    if (core.n_nodes > 0)
-        raise_root_bound(p, &core, s->n_prices > 0, scratch);
     double *marginal = arena_new(&networks, double, count_choices(&core));
     double bound = network_marginals(&core, marginal, scratch);
     c->claim = min_i64(goal, ceil_to_claim(bound, p->scale));
