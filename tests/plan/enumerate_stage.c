@@ -2,39 +2,45 @@
  *
  * A branch is left when the rest cannot fit at its least at some time, or
  * cannot cost less than the best so far.  Where that takes long, it starts
- * again with another reason to leave a branch: what fits pays, at any price L
- * for a byte at a time t, at most L x limit for its bytes (Everett 1963), so
- * price + L x usage at t is below the best so far + L x limit. */
+ * again with another reason to leave a branch: at any prices for a byte at each
+ * time, what fits pays at most their sum x limit for its bytes (Everett 1963),
+ * so all that it pays is below the best so far + that.  And of choices that
+ * look alike to all later nodes only the cheapest are followed. */
 #include "enumerate.h"
 #include "mini_buckets.h"
 #include "support/checked.h"
+#include "support/map.h"
 
 #include <math.h>
 #include <stddef.h>
 #include <string.h>
 
 enum {
-    PATIENCE = 20000, /* choices looked at before the bytes get prices */
-    TOLLS_MAX = 3,
+    PATIENCE = 100000, /* choices looked at before the bytes get prices */
+    ROUNDS_MAX = 8,   /* of changing these prices, one after the other */
+    SEEN_MAX = 1000000,
 };
 
-/* A price for the bytes at one time. */
+/* Prices for the bytes at each time. */
 typedef struct Toll {
     MiniBuckets rest;
-    int64_t *toll[STAGE_NODES_MAX]; /* [choice]: price x usage */
-    int64_t allowed;                /* price x limit */
-    int64_t root;                   /* every choice of all costs this */
+    int64_t *paid[STAGE_NODES_MAX]; /* [choice] for its bytes */
+    int64_t allowed;                /* what fits pays at most this */
+    int64_t root;                   /* what fits costs at least this */
 } Toll;
 
 typedef struct Tree {
     const StageModel *model;
     MiniBuckets rest;
-    int64_t *least; /* [node][time]: usage of this and all later nodes */
+    /* [node][time]: usage of this and all later nodes */
+    int64_t *least, *most;
     int32_t *choice;
     int64_t *usage; /* by time, of the choices made */
     int64_t limit, best;
-    int32_t n_tolls;
-    Toll toll[TOLLS_MAX];
+    bool has_toll;
+    Toll toll;
+    Map seen; /* what later nodes see of the choices made -> least price */
+    Arena *arena;
     int64_t *visits;
     int64_t patience; /* < 0: used up */
 } Tree;
@@ -44,18 +50,22 @@ static int32_t choices_at(const Tree *tree, int32_t v)
     return tree->model->choices[v]->n;
 }
 
-static int64_t *find_least(const StageModel *model, Arena *arena)
+static void bound_usage(Tree *tree, Arena *arena)
 {
+    const StageModel *model = tree->model;
     int32_t n = model->n;
-    int64_t *least = arena_new(arena, int64_t, (n + 1) * n);
+    tree->least = arena_new(arena, int64_t, (n + 1) * n);
+    tree->most = arena_new(arena, int64_t, (n + 1) * n);
     for (int32_t v = n - 1; v >= 0; v--)
         for (int32_t t = 0; t < n; t++) {
-            int64_t own = INT64_MAX;
-            for (int32_t c = 0; c < model->choices[v]->n; c++)
-                own = min_i64(own, model->usage[v][c * n + t]);
-            least[v * n + t] = least[(v + 1) * n + t] + own;
+            int64_t least = INT64_MAX, most = 0;
+            for (int32_t c = 0; c < model->choices[v]->n; c++) {
+                least = min_i64(least, model->usage[v][c * n + t]);
+                most = max_i64(most, model->usage[v][c * n + t]);
+            }
+            tree->least[v * n + t] = tree->least[(v + 1) * n + t] + least;
+            tree->most[v * n + t] = tree->most[(v + 1) * n + t] + most;
         }
-    return least;
 }
 
 /* -- the order ------------------------------------------------------------- */
@@ -137,19 +147,31 @@ static StageModel *reordered(const StageModel *model, Arena *arena)
 
 /* -- prices for bytes ------------------------------------------------------ */
 
-static Toll toll_at(const StageModel *model, int32_t t, double price,
-                    int64_t limit, Arena *arena)
+static int64_t paid_by(const StageModel *model, int32_t v, int32_t c,
+                       const double *price)
 {
-    Toll toll = {.allowed = (int64_t)ceil(price * (double)limit)};
+    double paid = 0;
+    for (int32_t t = 0; t < model->n; t++)
+        paid += price[t] * (double)model->usage[v][c * model->n + t];
+    return (int64_t)floor(paid);
+}
+
+static Toll toll_of(const StageModel *model, const double *price, int64_t limit,
+                    Arena *arena)
+{
+    Toll toll = {0};
+    double allowed = 0;
     int64_t *own[STAGE_NODES_MAX];
+    for (int32_t t = 0; t < model->n; t++)
+        allowed += price[t] * (double)limit;
+    toll.allowed = (int64_t)ceil(allowed) + model->n;
     for (int32_t v = 0; v < model->n; v++) {
         int32_t n = model->choices[v]->n;
-        toll.toll[v] = arena_new(arena, int64_t, n);
+        toll.paid[v] = arena_new(arena, int64_t, n);
         own[v] = arena_new(arena, int64_t, n);
         for (int32_t c = 0; c < n; c++) {
-            double usage = (double)model->usage[v][c * model->n + t];
-            toll.toll[v][c] = (int64_t)floor(price * usage);
-            own[v][c] = min_i64(NEVER, model->price[v][c] + toll.toll[v][c]);
+            toll.paid[v][c] = paid_by(model, v, c, price);
+            own[v][c] = min_i64(NEVER, model->price[v][c] + toll.paid[v][c]);
         }
     }
     toll.rest = mini_buckets_new(arena, model, own);
@@ -157,27 +179,47 @@ static Toll toll_at(const StageModel *model, int32_t t, double price,
     return toll;
 }
 
-/* The best few prices at different times. */
-static void set_tolls(Tree *tree, Arena *arena)
+/* Tries another price at time t. */
+static bool try_price(Tree *tree, double *price, int32_t t, double other,
+                      Arena *arena)
 {
-    const StageModel *model = tree->model;
-    tree->n_tolls = 0;
-    for (int32_t t = 0; t < model->n; t++) {
-        Toll best = {.root = -1};
-        for (double price = 1.0 / 64; price < 1e11; price *= 8) {
-            Toll toll = toll_at(model, t, price, tree->limit, arena);
-            if (toll.root > best.root)
-                best = toll;
-        }
-        int32_t at = tree->n_tolls;
-        while (at > 0 && tree->toll[at - 1].root < best.root)
-            at--;
-        if (at == TOLLS_MAX || best.root <= tree->rest.constant[0])
-            continue;
-        tree->n_tolls = (int32_t)min_i64(TOLLS_MAX, tree->n_tolls + 1);
-        for (int32_t i = tree->n_tolls - 1; i > at; i--)
-            tree->toll[i] = tree->toll[i - 1];
-        tree->toll[at] = best;
+    double before = price[t];
+    Arena start = *arena;
+    price[t] = other;
+    Toll toll = toll_of(tree->model, price, tree->limit, arena);
+    if (toll.root > tree->toll.root) {
+        tree->toll = toll;
+        return true;
+    }
+    price[t] = before;
+    *arena = start;
+    return false;
+}
+
+/* Prices under which the least that fits costs most: first one at one time,
+ * then one after the other. */
+static void set_toll(Tree *tree, Arena *arena)
+{
+    static const double FACTORS[] = {0, 0.5, 0.8, 1.25, 2};
+    double price[STAGE_NODES_MAX] = {0}, unit = 0;
+    tree->has_toll = true;
+    tree->toll = toll_of(tree->model, price, tree->limit, arena);
+    for (int32_t t = 0; t < tree->model->n; t++) {
+        double alone[STAGE_NODES_MAX] = {0};
+        for (double first = 1.0 / 64; first < 1e11; first *= 4)
+            if (try_price(tree, alone, t, first, arena)) {
+                memcpy(price, alone, sizeof price);
+                unit = first;
+            }
+    }
+    bool better = unit > 0;
+    for (int32_t round = 0; round < ROUNDS_MAX && better; round++) {
+        better = false;
+        for (int32_t t = 0; t < tree->model->n; t++)
+            for (size_t f = 0; f < sizeof FACTORS / sizeof *FACTORS; f++)
+                better |= try_price(
+                    tree, price, t,
+                    FACTORS[f] * (price[t] > 0 ? price[t] : unit), arena);
     }
 }
 
@@ -200,14 +242,42 @@ static bool is_too_dear(const Tree *tree, int32_t v, int64_t price)
 {
     if (price + mini_buckets_rest(&tree->rest, v, tree->choice) >= tree->best)
         return true;
-    for (int32_t i = 0; i < tree->n_tolls; i++) {
-        const Toll *toll = &tree->toll[i];
-        int64_t paid = mini_buckets_rest(&toll->rest, v, tree->choice);
-        for (int32_t u = 0; u <= v; u++)
-            paid += toll->toll[u][tree->choice[u]];
-        if (price + paid >= tree->best + toll->allowed)
-            return true;
+    if (!tree->has_toll)
+        return false;
+    int64_t paid = mini_buckets_rest(&tree->toll.rest, v, tree->choice);
+    for (int32_t u = 0; u <= v; u++)
+        paid += tree->toll.paid[u][tree->choice[u]];
+    return price + paid >= tree->best + tree->toll.allowed;
+}
+
+/* Whether choices up to v that later nodes cannot tell from these were no
+ * dearer: equal choices of the nodes that they have pairs with, equal usage at
+ * the times that they use. */
+static bool is_seen(Tree *tree, int32_t v, int64_t price)
+{
+    const StageModel *model = tree->model;
+    int64_t key[2 * STAGE_NODES_MAX], n = 0;
+    key[n++] = v;
+    for (int32_t u = 0; u <= v; u++) {
+        bool is_near = false;
+        for (int32_t w = v + 1; w < model->n; w++)
+            is_near |= model->pair[u][w] != NULL;
+        if (is_near)
+            key[n++] = tree->choice[u];
     }
+    for (int32_t t = 0; t < model->n; t++)
+        if (tree->most[(v + 1) * model->n + t] > 0)
+            key[n++] = tree->usage[t];
+    Str text = {(const char *)key, n * (int64_t)sizeof *key};
+    int64_t *known = map_find(&tree->seen, text);
+    if (known) {
+        bool dearer = *known <= price;
+        *known = min_i64(*known, price);
+        return dearer;
+    }
+    if (tree->seen.entries.count < SEEN_MAX)
+        map_insert(tree->arena, &tree->seen, str_copy(tree->arena, text), price,
+                   NULL);
     return false;
 }
 
@@ -235,7 +305,7 @@ static void descend(Tree *tree, int32_t v, int64_t price)
         --tree->patience;
         if (is_too_dear(tree, v, with))
             continue;
-        if (use(tree, v, 1))
+        if (use(tree, v, 1) && !(tree->has_toll && is_seen(tree, v, with)))
             descend(tree, v + 1, with);
         tree->choice[v] = c;
         use(tree, v, -1);
@@ -249,19 +319,20 @@ int64_t enumerate_stage(const StageModel *model, int64_t limit, int64_t most,
     Tree tree = {
         .model = model,
         .rest = mini_buckets_new(&scratch, model, model->price),
-        .least = find_least(model, &scratch),
         .choice = arena_new(&scratch, int32_t, model->n),
         .usage = arena_new(&scratch, int64_t, model->n),
         .limit = limit,
         .best = min_i64(most, NEVER - 1) + 1,
         .visits = visits,
         .patience = PATIENCE,
+        .arena = &scratch,
     };
+    bound_usage(&tree, &scratch);
     int64_t nothing_better = tree.best;
     if (tree.rest.constant[0] < tree.best)
         descend(&tree, 0, 0);
     if (tree.patience < 0) {
-        set_tolls(&tree, &scratch);
+        set_toll(&tree, &scratch);
         tree.patience = INT64_MAX;
         descend(&tree, 0, 0);
     }

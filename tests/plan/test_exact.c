@@ -3,7 +3,7 @@
  * meshes and numbers of microbatches, first with memory to spare, then with
  * one byte less than the plan before needs, so that the limit binds.
  *
- *     test_exact [--draws N] [--seed FIRST]     (default 400 graphs, from 0)
+ *     test_exact [--draws N] [--seed FIRST]     (default 300 graphs, from 0)
  *
  * Every plan is also priced and measured again from its strategies
  * (stage_model.h).  Shares of what was compared are printed; one below its
@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DRAWS = 400, LIMITS_MAX = 2 };
+enum { DRAWS = 300, LIMITS_MAX = 2 };
 
 static uint32_t n_draws = DRAWS, first_draw;
 
