@@ -14,7 +14,8 @@ static double moved_bytes(const Graph *graph, const Node *node,
                           const NodeStorage *storage, const LogicalMesh *mesh,
                           const Sharding *operands, const Sharding *result)
 {
-    if (!storage->stored || op_has(node->op, TRAIT_LEAF) || node->op == OP_COPY)
+    if (!storage->stored || op_has(node->op, TRAIT_LEAF) ||
+        node->op == OP_COPY || node->op == OP_RESHAPE)
         return 0;
     double bytes = (double)sharding_local_bytes(mesh, &node->type, result);
     if (storage->accumulated)

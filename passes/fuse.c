@@ -6,6 +6,7 @@
 #include "passes/fuse.h"
 
 #include "passes/contraction.h"
+#include "passes/fusible.h"
 
 #include <assert.h>
 #include <string.h>
@@ -14,8 +15,6 @@ enum {
     /* Leaves room for the result, accumulation and workspace. */
     KERNEL_OPERANDS_MAX = INSTRUCTION_BUFFERS_MAX - 4,
     KERNEL_NODES_MAX = 256,
-    LIGHT_NONE = 0,
-    LIGHT_MAX = 6,
 };
 
 typedef struct Roots {
@@ -34,8 +33,7 @@ typedef struct Fuser {
     bool *stored;   /* somebody needs it in a buffer */
     bool *repeated; /* inside a kernel it would be computed many times */
     bool *by_rows;  /* readers take its rows in order, each row once a pass */
-    bool *trivial;
-    int32_t *light;   /* work of a cheap function of one value */
+    FusibleWork work;
     Roots *readers;   /* by node: the kernels that read it */
     Roots *homes;     /* by node: the kernels that compute it */
     KernelSize *size; /* by root */
@@ -59,108 +57,6 @@ static bool is_given(Op op)
 {
     return op == OP_INPUT || op == OP_VARIABLE || op == OP_RECEIVE ||
            op_has(op, TRAIT_COLLECTIVE) || op_has(op, TRAIT_WORLD);
-}
-
-/* A kernel of its own, whatever reads it. */
-static bool is_always_root(Op op)
-{
-    return op_has(op, TRAIT_CONTRACTION) || op == OP_ARGMAX ||
-           op == OP_SCATTER_ADD || op == OP_FOLD || op == OP_ACCUMULATE;
-}
-
-/* Folds the last dimensions: one result element a row. */
-static bool folds_rows(const Fuser *f, const Node *node)
-{
-    if (!op_has(node->op, TRAIT_REDUCE))
-        return false;
-    int32_t rank = graph_operand(f->graph, node, 0)->type.shape.rank;
-    int32_t kept = node->type.shape.rank;
-    return node->attr.reduce.dims >> kept == (1u << (rank - kept)) - 1 &&
-           (node->attr.reduce.dims & ((1u << kept) - 1)) == 0;
-}
-
-/* Repeats its operand along new last dimensions: one element a row. */
-static bool fills_rows(const Fuser *f, const Node *node)
-{
-    if (node->op != OP_BROADCAST)
-        return false;
-    int32_t rank = graph_operand(f->graph, node, 0)->type.shape.rank;
-    for (int32_t i = 0; i < rank; i++)
-        if (node->attr.broadcast.dims[i] != i)
-            return false;
-    return true;
-}
-
-/* Reads its operand row by row while it makes its own rows.  Generated code
- * computes what belongs to a row once, before the loop over the row. */
-static bool keeps_rows(const Fuser *f, const Node *node)
-{
-    return op_has(node->op, TRAIT_MAP) || node->op == OP_ACCUMULATE ||
-           folds_rows(f, node) || fills_rows(f, node);
-}
-
-/* Reads whole buffers: nothing is computed inside it. */
-static bool reads_buffers(Op op, int32_t operand)
-{
-    return op_has(op, TRAIT_CONTRACTION) || op_has(op, TRAIT_COLLECTIVE) ||
-           op_has(op, TRAIT_WORLD) || op == OP_SCATTER_ADD ||
-           (op == OP_GATHER && operand == 0);
-}
-
-/* Reads an element of its operand many times. */
-static bool repeats(const Fuser *f, const Node *node)
-{
-    return node->op == OP_UNFOLD ||
-           (node->op == OP_BROADCAST &&
-            shape_count(&node->type.shape) >
-                shape_count(&graph_operand(f->graph, node, 0)->type.shape));
-}
-
-/* Free wherever it stands: constants, and cheap functions of them. */
-static bool is_trivial(const Fuser *f, const Node *node)
-{
-    if (node->n_operands == 0)
-        return op_has(node->op, TRAIT_FREE);
-    if (!op_has(node->op, TRAIT_INDEX) &&
-        !(op_has(node->op, TRAIT_MAP) && op_info(node->op)->work_flops <= 1))
-        return false;
-    for (int32_t k = 0; k < node->n_operands; k++)
-        if (!f->trivial[node->operands[k].index])
-            return false;
-    return true;
-}
-
-/* Made by repeating a smaller value. */
-static bool is_widened(const Fuser *f, int32_t i)
-{
-    const Node *node = node_at(f, i);
-    return node->op == OP_BROADCAST && repeats(f, node);
-}
-
-/* What it takes to compute a cheap function of one value (and of smaller
- * ones): reading that value and this many operations, LIGHT_NONE when it is no
- * such function.  Storing it would cost more. */
-static int32_t light_work(const Fuser *f, const Node *node)
-{
-    int32_t sources = 0, work = 1;
-    if (!op_has(node->op, TRAIT_MAP) || op_info(node->op)->work_flops > 1)
-        return LIGHT_NONE;
-    for (int32_t k = 0; k < node->n_operands; k++) {
-        int32_t operand = node->operands[k].index;
-        bool again = k > 0 && operand == node->operands[0].index;
-        if (f->trivial[operand] || is_widened(f, operand) || again)
-            continue;
-        sources++;
-        if (f->light[operand] != LIGHT_NONE)
-            work += f->light[operand];
-    }
-    return sources <= 1 && work <= LIGHT_MAX ? work : LIGHT_NONE;
-}
-
-static bool may_be_copied(const Fuser *f, int32_t i)
-{
-    return f->trivial[i] || f->light[i] != LIGHT_NONE ||
-           op_has(node_at(f, i)->op, TRAIT_INDEX);
 }
 
 /* -- contractions look through transposes ---------------------------------- */
@@ -282,12 +178,12 @@ static bool has_room(const Fuser *f, int32_t i)
 static bool is_root(const Fuser *f, int32_t i)
 {
     const Node *node = node_at(f, i);
-    if (f->stored[i] || is_always_root(node->op))
+    if (f->stored[i] || fusible_is_root(node->op))
         return true;
     if (op_has(node->op, TRAIT_REDUCE) &&
-        !(folds_rows(f, node) && f->by_rows[i]))
+        !(fusible_folds_rows(f->graph, node) && f->by_rows[i]))
         return true;
-    if (!may_be_copied(f, i) &&
+    if (!fusible_may_be_repeated(&f->work, f->graph, (NodeId){i}) &&
         (f->readers[i].list.count > 1 || f->repeated[i]))
         return true;
     return !has_room(f, i);
@@ -303,29 +199,18 @@ static void move_in(Fuser *f, int32_t i)
     }
 }
 
-/* Constants, index arithmetic that makes nothing smaller, and cheap functions
- * of one value: another segment reads what it is made of rather than a stored
- * copy. */
-static bool is_view(const Fuser *f, int32_t i)
-{
-    const Node *node = node_at(f, i);
-    return f->trivial[i] || f->light[i] != LIGHT_NONE ||
-           (op_has(node->op, TRAIT_INDEX) &&
-            shape_count(&node->type.shape) >=
-                shape_count(&graph_operand(f->graph, node, 0)->type.shape));
-}
-
 static void read_operand(Fuser *f, int32_t reader, int32_t k, bool is_inside)
 {
     const Node *node = node_at(f, reader);
     int32_t operand = node->operands[k].index;
     SegmentKind own = segment_at(f, operand);
     f->live[operand] = true;
-    f->stored[operand] |= reads_buffers(node->op, k);
-    bool rows = keeps_rows(f, node) && (!is_inside || f->by_rows[reader]);
+    f->stored[operand] |= fusible_reads_buffer(node->op, k);
+    bool rows = fusible_keeps_rows(f->graph, node) &&
+                (!is_inside || f->by_rows[reader]);
     f->by_rows[operand] &= rows;
-    f->repeated[operand] |=
-        (repeats(f, node) && !rows) || (is_inside && f->repeated[reader]);
+    f->repeated[operand] |= (fusible_repeats(f->graph, node) && !rows) ||
+                            (is_inside && f->repeated[reader]);
     /* A given value has no home: its reader is a segment's instruction. */
     if (is_given(node->op))
         f->stored[operand] |= segment_at(f, reader) != own;
@@ -333,7 +218,8 @@ static void read_operand(Fuser *f, int32_t reader, int32_t k, bool is_inside)
         int32_t root = f->homes[reader].list.data[h];
         add_reader(f, operand, root);
         f->stored[operand] |=
-            segment_at(f, root) != own && !is_view(f, operand);
+            segment_at(f, root) != own &&
+            !fusible_is_view(&f->work, f->graph, (NodeId){operand});
     }
 }
 
@@ -466,18 +352,14 @@ Fusion fuse(const LocalGraph *local, Arena *arena)
         .stored = arena_new(arena, bool, count),
         .repeated = arena_new(arena, bool, count),
         .by_rows = arena_new(arena, bool, count),
-        .trivial = arena_new(arena, bool, count),
-        .light = arena_new(arena, int32_t, count),
+        .work = fusible_work(local->graph, arena),
         .readers = arena_new(arena, Roots, count),
         .homes = arena_new(arena, Roots, count),
         .size = arena_new(arena, KernelSize, count),
         .out = &fusion,
     };
-    for (int32_t i = 1; i < count; i++) {
-        f.trivial[i] = is_trivial(&f, node_at(&f, i));
-        f.light[i] = light_work(&f, node_at(&f, i));
+    for (int32_t i = 1; i < count; i++)
         f.by_rows[i] = true;
-    }
     store_results(&f);
     for (int32_t i = (int32_t)count - 1; i > 0; i--)
         if (f.live[i])

@@ -9,7 +9,7 @@
 
 enum {
     NOT_HERE = -1,
-    INTERVALS_MAX = 2, /* of a node */
+    INTERVALS_MAX = 3, /* of a node */
 };
 
 typedef struct Builder {
@@ -75,6 +75,15 @@ static void order_nodes(Builder *b, const bool *is_here)
     b->network->problem.n_nodes = n;
 }
 
+/* Whether what the node reads is read again where the node is: the node has no
+ * buffer, or it may be an alias of a value that has none. */
+static bool keeps_sources(const Builder *b, NodeId id)
+{
+    const Node *node = graph_node(b->graph, id);
+    return !storage_at(b, id)->stored ||
+           (node->op == OP_COPY && !storage_at(b, node->operands[0])->stored);
+}
+
 /* A value lives until its last reader ran; one that is computed where it is
  * read passes its readers' times on. */
 static void find_last_reads(Builder *b)
@@ -87,7 +96,7 @@ static void find_last_reads(Builder *b)
             continue;
         const Node *node = graph_node(b->graph, (NodeId){i});
         int32_t until =
-            storage_at(b, (NodeId){i})->stored ? b->time[v] + 1 : b->last[v];
+            keeps_sources(b, (NodeId){i}) ? b->last[v] : b->time[v] + 1;
         for (int32_t k = 0; k < node->n_operands; k++) {
             int32_t u = b->node_of[node->operands[k].index];
             if (u != NOT_HERE && b->last[u] < until)
@@ -318,6 +327,12 @@ static void add_usages(Builder *b, int32_t v, ChoiceNode *node)
                                  usage_of(b, options, options->first_alias,
                                           options->n, alias.times)};
     }
+    /* What a microbatch adds to a running sum is a block of its own. */
+    if (storage_at(b, b->network->nodes[v].id)->accumulated &&
+        b->table->mesh.axis[AXIS_MICROBATCH].size > 1)
+        intervals[node->n_intervals++] =
+            (ChoiceInterval){b->time[v], b->time[v] + 1,
+                             usage_of(b, options, 0, options->first_alias, 1)};
     node->intervals = intervals;
 }
 

@@ -2,6 +2,7 @@
 #include "passes/storage.h"
 
 #include "passes/layer.h"
+#include "passes/stored.h"
 
 #include <stddef.h>
 
@@ -62,62 +63,6 @@ static StepPart part_of(const Sweep *s, int32_t i, int64_t n_microbatches)
                                                          : PART_UPDATE;
 }
 
-/* -- what is stored -------------------------------------------------------- */
-
-typedef struct Reader {
-    int32_t count;
-    NodeId only;
-} Reader;
-
-static bool is_fused_into(const Sweep *s, NodeId value, NodeId reader)
-{
-    const Node *node = graph_node(s->graph, reader);
-    const NodeStorage *from = &s->nodes[value.index];
-    const NodeStorage *to = &s->nodes[reader.index];
-    bool computes = op_has(node->op, TRAIT_MAP) ||
-                    op_has(node->op, TRAIT_REDUCE) ||
-                    op_has(node->op, TRAIT_INDEX);
-    return computes && from->part == to->part &&
-           from->microbatch == to->microbatch && !from->accumulated &&
-           node->layer == graph_node(s->graph, value)->layer;
-}
-
-static bool is_stored(const Sweep *s, NodeId id, const Reader *readers,
-                      const bool *is_kept)
-{
-    const Node *node = graph_node(s->graph, id);
-    if (s->nodes[id.index].free)
-        return false;
-    if (is_kept[id.index])
-        return true;
-    if (op_has(node->op, TRAIT_INDEX))
-        return false;
-    const Reader *reader = &readers[id.index];
-    return !op_has(node->op, TRAIT_MAP) || reader->count != 1 ||
-           !is_fused_into(s, id, reader->only);
-}
-
-/* Copies, what is copied, and outputs are kept. */
-static void mark_stored(Sweep *s, Arena scratch)
-{
-    int64_t count = s->graph->nodes.count;
-    Reader *readers = arena_new(&scratch, Reader, count);
-    bool *is_kept = arena_new(&scratch, bool, count);
-    for (int32_t i = 1; i < count; i++) {
-        const Node *node = graph_node(s->graph, (NodeId){i});
-        is_kept[i] |= node->op == OP_COPY;
-        for (int32_t k = 0; k < node->n_operands; k++) {
-            Reader *reader = &readers[node->operands[k].index];
-            *reader = (Reader){reader->count + 1, {i}};
-            is_kept[node->operands[k].index] |= node->op == OP_COPY;
-        }
-    }
-    for (int64_t i = 0; i < s->graph->outputs.count; i++)
-        is_kept[s->graph->outputs.data[i].node.index] = true;
-    for (int32_t i = 1; i < count; i++)
-        s->nodes[i].stored = is_stored(s, (NodeId){i}, readers, is_kept);
-}
-
 NodeStorage *storage_of(const Graph *graph, int64_t n_microbatches,
                         Arena *arena, Diagnostics *diagnostics)
 {
@@ -148,6 +93,6 @@ NodeStorage *storage_of(const Graph *graph, int64_t n_microbatches,
         follow_readers(&s, (NodeId){i});
     for (int32_t i = 1; i < count; i++)
         nodes[i].part = part_of(&s, i, n_microbatches);
-    mark_stored(&s, scratch);
+    stored_mark(graph, nodes, scratch);
     return nodes;
 }

@@ -315,6 +315,14 @@ static void set_pairs(Builder *b)
 
 /* -- memory ---------------------------------------------------------------- */
 
+/* Whether reader r needs v no longer than it runs: r has a buffer and, where
+ * it copies what has none, is no alias of it. */
+static bool ends_at(const Builder *b, int32_t v, int32_t r)
+{
+    bool copies = graph_node(b->graph, b->model->id[r])->op == OP_COPY;
+    return timing_at(b, r)->kept && (!copies || timing_at(b, v)->kept);
+}
+
 /* The last node of the stage that reads v, itself or through values that are
  * computed where they are read; v when none does. */
 static int32_t last_reader(const Builder *b, int32_t v)
@@ -325,7 +333,7 @@ static int32_t last_reader(const Builder *b, int32_t v)
         for (int32_t k = 0; k < node->n_operands; k++)
             if (node->operands[k].index == b->model->id[v].index)
                 last = (int32_t)max_i64(
-                    last, timing_at(b, r)->kept ? r : last_reader(b, r));
+                    last, ends_at(b, v, r) ? r : last_reader(b, r));
     }
     return last;
 }
@@ -365,8 +373,8 @@ static void count_alias_blocks(const Builder *b, int32_t v, int64_t *blocks)
     int64_t own[STAGE_NODES_MAX] = {0}, theirs[STAGE_NODES_MAX] = {0};
     int64_t most_own = 0, most_theirs = 0;
     int32_t end = 0;
-    if (u < 0)
-        return;
+    if (u < 0 || !timing_at(b, u)->kept)
+        return; /* what it is computed from lives on */
     count_blocks(b, v, own);
     count_blocks(b, u, theirs);
     for (int32_t t = 0; t < b->model->n; t++) {
@@ -387,6 +395,9 @@ static void set_usage(Builder *b, int32_t v)
     count_blocks(b, v, own);
     if (choices->first_alias < choices->n)
         count_alias_blocks(b, v, alias);
+    if (timing_at(b, v)->summed && timing_at(b, v)->kept &&
+        b->mesh->mesh.axis[AXIS_MICROBATCH].size > 1)
+        own[v]++; /* what a microbatch adds to the sum */
     b->model->usage[v] = arena_new(b->arena, int64_t, choices->n *n);
     for (int32_t c = 0; c < choices->n; c++)
         for (int32_t t = 0; t < n; t++)

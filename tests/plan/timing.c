@@ -1,6 +1,8 @@
 /* Timing: see the header. */
 #include "timing.h"
 
+#include "passes/storage.h"
+
 #include <stddef.h>
 
 /* Whether axis 0 leaves a partial sum: it splits a factor that the result does
@@ -71,55 +73,6 @@ static Moment moment_of(const Node *node, const Timing *timing, bool late,
     return forward || wanted ? MOMENT_BEGIN : MOMENT_UPDATE;
 }
 
-/* -- what is kept ---------------------------------------------------------- */
-
-static bool is_output(const Graph *graph, int32_t i)
-{
-    for (int64_t o = 0; o < graph->outputs.count; o++)
-        if (graph->outputs.data[o].node.index == i)
-            return true;
-    return false;
-}
-
-/* How many operands name node `i`; the last reader, and whether one copies. */
-static int32_t count_readers(const Graph *graph, int32_t i, int32_t *reader,
-                             bool *copied)
-{
-    int32_t n = 0;
-    *copied = false;
-    for (int32_t r = i + 1; r < graph->nodes.count; r++) {
-        const Node *node = graph_node(graph, (NodeId){r});
-        for (int32_t k = 0; k < node->n_operands; k++)
-            if (node->operands[k].index == i) {
-                n++;
-                *reader = r;
-                *copied |= node->op == OP_COPY;
-            }
-    }
-    return n;
-}
-
-/* An elementwise value with one reader that is elementwise or a reduction, at
- * the same moment and in the same layer, is never written. */
-static bool is_kept(const Graph *graph, const Timing *timing, int32_t i)
-{
-    const Node *node = graph_node(graph, (NodeId){i});
-    int32_t r = 0;
-    bool copied;
-    int32_t n = count_readers(graph, i, &r, &copied);
-    if (timing[i].free)
-        return false;
-    if (n != 1 || copied || node->op == OP_COPY || is_output(graph, i) ||
-        !op_has(node->op, TRAIT_MAP) || timing[i].summed)
-        return true;
-    const Node *reader = graph_node(graph, (NodeId){r});
-    bool computes = op_has(reader->op, TRAIT_MAP) ||
-                    op_has(reader->op, TRAIT_REDUCE) ||
-                    op_has(reader->op, TRAIT_INDEX);
-    return !computes || timing[r].moment != timing[i].moment ||
-           timing[r].often != timing[i].often || reader->layer != node->layer;
-}
-
 /* -- the whole ------------------------------------------------------------- */
 
 Timing *timing_of(const Graph *graph, int64_t n_microbatches, Arena *arena)
@@ -127,6 +80,8 @@ Timing *timing_of(const Graph *graph, int64_t n_microbatches, Arena *arena)
     Diagnostics ignored = diagnostics_new(arena);
     int64_t count = graph->nodes.count;
     Timing *timing = arena_new(arena, Timing, count);
+    const NodeStorage *storage =
+        storage_of(graph, n_microbatches, arena, &ignored);
     bool *partial = arena_new(arena, bool, count);
     uint8_t *time;
     if (!rule_microbatch(graph, n_microbatches, arena, &time, &ignored))
@@ -147,6 +102,6 @@ Timing *timing_of(const Graph *graph, int64_t n_microbatches, Arena *arena)
         timing[i].moment = moment_of(graph_node(graph, (NodeId){i}), &timing[i],
                                      late[i], wanted[i], n_microbatches);
     for (int32_t i = 1; i < count; i++)
-        timing[i].kept = is_kept(graph, timing, i);
+        timing[i].kept = storage[i].stored;
     return timing;
 }

@@ -2,7 +2,9 @@
  * definition (docs/architecture.md, 3.2 to 3.5; docs/planner.md).
  *
  * Written from the documents and from ir/ alone, so that the planner's own
- * picture (passes/storage.h) has something to be compared with. */
+ * picture (passes/storage.h) has something to be compared with; only which
+ * values have buffers, which is fusion's to say, is taken from there, and
+ * compared with placed programs in test_placed.c. */
 #ifndef DNNC_TESTS_PLAN_TIMING_H
 #define DNNC_TESTS_PLAN_TIMING_H
 
