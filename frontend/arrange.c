@@ -24,40 +24,6 @@ static int closer_of(int kind)
     return kind == '(' ? ')' : kind == '[' ? ']' : kind == '{' ? '}' : 0;
 }
 
-static bool is_closer(int kind)
-{
-    return kind == ')' || kind == ']' || kind == '}';
-}
-
-bool token_continues(int kind)
-{
-    switch (kind) {
-    case ',':
-    case '=':
-    case '+':
-    case '-':
-    case '*':
-    case '/':
-    case '%':
-    case '@':
-    case '<':
-    case '>':
-    case ':':
-    case TOKEN_POW:
-    case TOKEN_INT_DIV:
-    case TOKEN_EQ:
-    case TOKEN_NE:
-    case TOKEN_LE:
-    case TOKEN_GE:
-    case TOKEN_AND:
-    case TOKEN_OR:
-    case TOKEN_NOT:
-    case TOKEN_ARROW:
-    case TOKEN_THEN: return true;
-    default: return false;
-    }
-}
-
 static void emit(Arranger *a, Token token)
 {
     *vector_push(a->arena, &a->out) = token;
@@ -190,7 +156,7 @@ static bool arrange_one(Arranger *a, Token token)
         emit_newline(a, token);
         return true;
     }
-    if (is_closer(token.kind)) {
+    if (token_closes(token.kind)) {
         close_bracket(a, token);
         return true;
     }

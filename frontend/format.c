@@ -11,55 +11,25 @@
 
 enum { INDENT_COLUMNS = 4 };
 
-static bool opens(int kind)
-{
-    return kind == '(' || kind == '[' || kind == '{';
-}
-
-static bool closes(int kind)
-{
-    return kind == ')' || kind == ']' || kind == '}';
-}
-
 static bool is_operator(int kind)
 {
     switch (kind) {
-    case '+':
-    case '-':
-    case '*':
-    case '/':
-    case '%':
-    case '@':
-    case '<':
-    case '>':
-    case '=':
-    case TOKEN_POW:
-    case TOKEN_INT_DIV:
-    case TOKEN_EQ:
-    case TOKEN_NE:
-    case TOKEN_LE:
-    case TOKEN_GE:
-    case TOKEN_ARROW:
-    case TOKEN_AND:
-    case TOKEN_OR:
-    case TOKEN_NOT:
     case TOKEN_IN:
     case TOKEN_IF:
-    case TOKEN_THEN:
     case TOKEN_ELSE:
     case TOKEN_RETURN:
     case TOKEN_ON:
     case TOKEN_SHIFTED: return true;
-    default: return false;
+    default: return token_is_operator(kind);
     }
 }
 
 /* A minus that stands where a value must come has one operand. */
 static bool is_sign(int before, int kind)
 {
-    return kind == '-' &&
-           (before == TOKEN_NEWLINE || before == ',' || before == ':' ||
-            before == TOKEN_RANGE || opens(before) || is_operator(before));
+    return kind == '-' && (before == TOKEN_NEWLINE || before == ',' ||
+                           before == ':' || before == TOKEN_RANGE ||
+                           token_opens(before) || is_operator(before));
 }
 
 typedef struct Open {
@@ -86,8 +56,9 @@ static bool blank_between(const Formatter *f, int kind, bool units)
         return false;
     if (kind == TOKEN_COMMENT || before == '{' || kind == '}' || kind == '{')
         return !(before == '{' && kind == '}');
-    if (opens(before) || closes(kind) || kind == ',' || kind == '.' ||
-        before == '.' || kind == TOKEN_RANGE || before == TOKEN_RANGE)
+    if (token_opens(before) || token_closes(kind) || kind == ',' ||
+        kind == '.' || before == '.' || kind == TOKEN_RANGE ||
+        before == TOKEN_RANGE)
         return false;
     bool subscript = f->depth && f->open[f->depth - 1].kind == '[';
     if (kind == ':')
@@ -112,11 +83,11 @@ static void begin_line(Formatter *f, const TokenList *tokens, int64_t i)
 {
     int64_t depth = f->depth;
     int kind = tokens->data[i].kind;
-    for (int64_t k = i; closes(tokens->data[k].kind); k++)
+    for (int64_t k = i; token_closes(tokens->data[k].kind); k++)
         depth--;
     int64_t level = open_lines(f, depth);
     bool in_block = depth == 0 || f->open[depth - 1].kind == '{';
-    if (in_block && !closes(kind) && kind != TOKEN_COMMENT &&
+    if (in_block && !token_closes(kind) && kind != TOKEN_COMMENT &&
         (token_continues(f->last) || kind == TOKEN_THEN ||
          (kind == TOKEN_ELSE && f->last != '}')))
         level++;
@@ -126,9 +97,9 @@ static void begin_line(Formatter *f, const TokenList *tokens, int64_t i)
 
 static void track(Formatter *f, int kind)
 {
-    if (opens(kind))
+    if (token_opens(kind))
         f->open[f->depth++] = (Open){kind, f->line};
-    else if (closes(kind))
+    else if (token_closes(kind))
         f->depth--;
     if (kind != TOKEN_COMMENT)
         f->last = kind;

@@ -43,6 +43,10 @@ TokenList tokens_cut(Arena *arena, int32_t source, Diagnostics *diagnostics);
 TokenList tokens_arrange(Arena *arena, const TokenList *cut,
                          Diagnostics *diagnostics);
 
+/* Brackets; what stands between operands, `then` included. */
+bool token_opens(int kind);
+bool token_closes(int kind);
+bool token_is_operator(int kind);
 /* After a token of this kind a line end does not end a statement. */
 bool token_continues(int kind);
 

@@ -258,3 +258,15 @@ void graph_clone_outputs(Graph *to, const Graph *from, const NodeId *map)
         graph_add_output(to, output);
     }
 }
+
+NodeId *graph_clone_all(Graph *to, const Graph *from, Op dropped, Arena *arena)
+{
+    NodeId *map = arena_new(arena, NodeId, from->nodes.count);
+    for (int32_t i = 1; i < from->nodes.count; i++) {
+        const Node *node = graph_node(from, (NodeId){i});
+        map[i] = node->op == dropped ? map[node->operands[0].index]
+                                     : graph_clone(to, from, (NodeId){i}, map);
+    }
+    graph_clone_outputs(to, from, map);
+    return map;
+}

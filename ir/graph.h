@@ -163,6 +163,10 @@ Graph *graph_like(Arena *arena, const Graph *from, Str name);
  * map[index]; leaves keep their table indices, and the path is kept where it
  * is free.  map has from->nodes.count entries. */
 NodeId graph_clone(Graph *to, const Graph *from, NodeId id, const NodeId *map);
+/* Clones all nodes and outputs in order, but those of op `dropped`, in whose
+ * place their first operand stands (OP_NONE: all); the map, in `arena`. */
+NodeId *graph_clone_all(Graph *to, const Graph *from, Op dropped,
+                        Arena *arena);
 /* Copies the outputs, mapping their nodes. */
 void graph_clone_outputs(Graph *to, const Graph *from, const NodeId *map);
 

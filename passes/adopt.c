@@ -38,14 +38,7 @@ Graph *pass_adopt(const Graph *from, const PassOptions *options, Arena *perm,
                   Arena scratch)
 {
     Graph *to = graph_like(perm, from, from->name);
-    NodeId *map = arena_new(&scratch, NodeId, from->nodes.count);
-    for (int32_t i = 1; i < from->nodes.count; i++) {
-        const Node *node = graph_node(from, (NodeId){i});
-        map[i] = node->op == OP_STOP_GRADIENT
-                     ? map[node->operands[0].index]
-                     : graph_clone(to, from, (NodeId){i}, map);
-    }
-    graph_clone_outputs(to, from, map);
+    graph_clone_all(to, from, OP_STOP_GRADIENT, &scratch);
     for (int32_t i = (int32_t)from->variables.count;
          i < options->train->variables.count; i++)
         adopt_variable(to, options->train, i, is_init(from));

@@ -18,30 +18,11 @@
 #include "passes/pass.h"
 #include "passes/program_build.h"
 #include "tests/golden/golden.h"
+#include "tests/oracle/host.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Equal devices on one host. */
-static Mesh host_of(int64_t devices, Arena *arena)
-{
-    Mesh mesh = {.name = STR("host")};
-    Link link = {1e-6, 1e10};
-    DeviceType *type = vector_push(arena, &mesh.device_types);
-    *type = (DeviceType){.name = STR("device"),
-                         .target = STR("native"),
-                         .memory_bytes = (int64_t)1 << 30,
-                         .memory_bandwidth_bytes_per_second = 1e9};
-    type->flops[DTYPE_F32] = type->flops[DTYPE_I32] = 1e7;
-    *vector_push(arena, &mesh.groups) = (HostGroup){.name = STR("hosts"),
-                                                    .n_hosts = 1,
-                                                    .devices_per_host = devices,
-                                                    .inner = link,
-                                                    .outer = link};
-    mesh.between = link;
-    return mesh;
-}
 
 /* The number after `word` in `text`. */
 static int64_t number_after(Str text, const char *word)

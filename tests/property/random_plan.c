@@ -3,6 +3,7 @@
 
 #include "passes/layer.h"
 #include "support/checked.h"
+#include "tests/oracle/host.h"
 
 #include <assert.h>
 
@@ -27,25 +28,6 @@ static const int64_t *draw_axes(Random *random, int64_t devices)
         if (devices == 0 || product == devices)
             return axes;
     }
-}
-
-static Mesh host_of(int64_t devices, Arena *arena)
-{
-    Mesh mesh = {.name = STR("random")};
-    Link link = {1e-6, 1e9};
-    DeviceType *type = vector_push(arena, &mesh.device_types);
-    *type = (DeviceType){.name = STR("device"),
-                         .target = STR("native"),
-                         .memory_bytes = (int64_t)1 << 30,
-                         .memory_bandwidth_bytes_per_second = 1e9};
-    type->flops[DTYPE_F32] = type->flops[DTYPE_I32] = 1e9;
-    *vector_push(arena, &mesh.groups) = (HostGroup){.name = STR("hosts"),
-                                                    .n_hosts = 1,
-                                                    .devices_per_host = devices,
-                                                    .inner = link,
-                                                    .outer = link};
-    mesh.between = link;
-    return mesh;
 }
 
 /* -- microbatches ---------------------------------------------------------- */
