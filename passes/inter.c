@@ -18,6 +18,7 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <string.h>
 
 /* One number of microbatches. */
 typedef struct Lookup {
@@ -145,6 +146,18 @@ static int64_t objective_cost(const Objective *objective,
                : objective->sum + (n_microbatches - 1) * objective->slowest;
 }
 
+/* The prices do not outlive the search; the best plan's choices do. */
+static void keep_choice(PlannedStage *stage, const StagePrices *prices,
+                        Arena *perm)
+{
+    const StageQuote *quote = stage_price_known(prices, &stage->place);
+    if (!quote->choice)
+        return;
+    int32_t *choice = arena_new(perm, int32_t, quote->n_nodes);
+    memcpy(choice, quote->choice, (size_t)quote->n_nodes * sizeof *choice);
+    stage->choice = choice;
+}
+
 /* Solves what is not solved yet, and keeps the plan when it is the best. */
 static void try_stages(SearchResult *best, Lookup *lookup, PlannedStage *stages,
                        int32_t n_stages, Arena *perm, Arena scratch)
@@ -167,8 +180,10 @@ static void try_stages(SearchResult *best, Lookup *lookup, PlannedStage *stages,
     best->cost = cost;
     best->n_stages = n_stages;
     best->stages = arena_new(perm, PlannedStage, n_stages);
-    for (int32_t s = 0; s < n_stages; s++)
+    for (int32_t s = 0; s < n_stages; s++) {
         best->stages[s] = stages[s];
+        keep_choice(&best->stages[s], lookup->prices, perm);
+    }
 }
 
 /* -- even pipelines -------------------------------------------------------- */

@@ -12,6 +12,7 @@ typedef struct FreeSolution {
     bool is_solved;
     int64_t price, lower_bound;
     int32_t *choice;
+    int32_t n_nodes;
     int64_t most_bytes; /* its peak with the most microbatches in flight */
 } FreeSolution;
 
@@ -178,6 +179,7 @@ static void solve_free(StagePrices *p, FreeSolution *free,
         return;
     free->price = solved.price;
     free->choice = keep_choice(p, &solved);
+    free->n_nodes = solved.network.problem.n_nodes;
     free->most_bytes =
         peak_of(p, place, shape, p->most_in_flight, free->choice, scratch);
 }
@@ -191,7 +193,8 @@ static StageQuote quote_shape(StagePrices *p, FreeSolution *free,
         solve_free(p, free, place, shape, scratch);
     StageShape stage = stage_shape_at(&p->space, place);
     int64_t limit = stage.memory_bytes;
-    StageQuote quote = {free->price, free->lower_bound, shape, free->choice};
+    StageQuote quote = {free->price, free->lower_bound, shape, free->choice,
+                        free->n_nodes};
     if (free->price == STAGE_IMPOSSIBLE || free->most_bytes <= limit ||
         peak_of(p, place, shape, place->in_flight, free->choice, scratch) <=
             limit)

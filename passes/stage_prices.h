@@ -26,6 +26,7 @@ typedef struct StageQuote {
     int64_t lower_bound;   /* == price when proved */
     int32_t shape;         /* of the option: the best logical mesh */
     const int32_t *choice; /* by node of the stage's network */
+    int32_t n_nodes;       /* ... which has so many */
 } StageQuote;
 
 /* No price of the stage is below this; STAGE_IMPOSSIBLE when it is known not
