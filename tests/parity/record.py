@@ -115,21 +115,21 @@ def sgd(rate, limit):
     return lambda p: torch.optim.SGD(p, lr=rate, momentum=0.9), limit
 
 
-def adamw(rate):
+def adamw(rate, limit):
     def make(p):
         return torch.optim.AdamW(p, lr=rate, betas=(0.9, 0.95), eps=1e-8, weight_decay=0.1)
-    return make, None
+    return make, limit
 
 
 CASES = {
     "mlp/sgd": (mlp, *sgd(0.1, 0.5)),
-    "mlp/adamw": (mlp, *adamw(0.003)),
+    "mlp/adamw": (mlp, *adamw(0.003, 0.6)),
     "digits/sgd": (digits, *sgd(0.05, 0.44)),
-    "digits/adamw": (digits, *adamw(0.003)),
+    "digits/adamw": (digits, *adamw(0.003, 0.51)),
     "lenet5/sgd": (lenet5, *sgd(0.02, 0.6)),
-    "lenet5/adamw": (lenet5, *adamw(0.001)),
+    "lenet5/adamw": (lenet5, *adamw(0.001, 0.61)),
     "gpt2/sgd": (gpt2, *sgd(0.1, 0.6)),
-    "gpt2/adamw": (gpt2, *adamw(0.001)),
+    "gpt2/adamw": (gpt2, *adamw(0.001, 1.02)),
 }
 
 
@@ -165,9 +165,8 @@ def record(case, folder):
         losses.append(float(loss))
         if step == 0:
             gradients = {name: summary(x.grad) for name, x in p.items()}
-        if clip:
-            whole = torch.nn.utils.clip_grad_norm_(p.values(), clip)
-            clipped += float(whole) > clip
+        whole = torch.nn.utils.clip_grad_norm_(p.values(), clip)
+        clipped += float(whole) > clip
         optimizer.step()
     print(f"{case}: {losses[0]:.4f} -> {losses[-1]:.4f}, {clipped} steps clipped",
           file=sys.stderr)
