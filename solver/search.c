@@ -4,6 +4,10 @@
  * epoch decoded.  The second may lie in another valley, so it gets a turn of
  * local search of its own before it is given up.
  *
+ * The first epoch is short: it finds some assignment, whose cost is the target
+ * by which the second's steps are measured.  Only then is local search worth
+ * more than passes.
+ *
  * Narrowing: the choices whose marginal is near the bound make up most of any
  * good assignment.  Branching over those alone (and the best) is fast and
  * moves many nodes at once.  How near is learned: nearer when branching ran
@@ -22,7 +26,7 @@
 #include <string.h>
 
 enum {
-    FIRST_PASSES = 300, /* at least: enough to start the local search well */
+    FIRST_PASSES = 250, /* at least: enough for a first assignment */
     PASSES = 500,       /* at least, in later epochs */
     PASSES_MOST = 3000,
     ASCENT_WORK = 400000000, /* more passes where they are cheap */
@@ -159,9 +163,10 @@ static void adopt_fresh(Search *s)
     tell(s);
 }
 
-/* Frees regions of x until many rounds in a row gain nothing. */
-static void lower_cost(Search *s, int32_t *x, double *cost, Arena networks,
-                       Arena scratch)
+/* Frees regions of x until many rounds in a row gain nothing, or for `most`
+ * work. */
+static void lower_cost(Search *s, int32_t *x, double *cost, int64_t most,
+                       Arena networks, Arena scratch)
 {
     Assignment a = {.net = s->core,
                     .room = network_room(s->core, &networks),
@@ -173,7 +178,7 @@ static void lower_cost(Search *s, int32_t *x, double *cost, Arena networks,
     m.stopped = s->options->stopped;
     m.context = s->options->context;
     int stale = 0;
-    while (stale < STALE_ROUNDS && !out_of_work(s)) {
+    while (stale < STALE_ROUNDS && m.work < most && !out_of_work(s)) {
         int64_t before = m.work;
         bool cheaper = improver_round(&m, networks, scratch);
         s->work += m.work - before;
@@ -298,7 +303,8 @@ static void run_epoch(Search *s, Arena networks, Arena scratch)
     Dual dual = dual_new(&scratch, s->core);
     s->fresh_cost = NEVER;
     int passes = choose_passes(s->core, s->epoch == 0);
-    ascent_start(&s->ascent, s->epoch == 0 ? 1 : 0.1, passes);
+    double eager = s->epoch == 0 ? 1 : s->epoch == 1 ? 0.3 : 0.1;
+    ascent_start(&s->ascent, eager, passes);
     ascend(s, &dual, passes, scratch);
     s->epoch++;
     dual_bake(&dual, s->core);
@@ -308,17 +314,21 @@ static void run_epoch(Search *s, Arena networks, Arena scratch)
         close_core(s, s->work, networks, scratch); /* is there any? */
     if (s->best_cost == NEVER || out_of_work(s))
         return;
+    if (s->epoch == 1) {
+        lower_cost(s, s->best, &s->best_cost, s->work / 2, networks, scratch);
+        return; /* good prices first: they make good assignments fast */
+    }
     if (s->fresh_cost == NEVER || s->fresh_cost == s->best_cost) {
-        lower_cost(s, s->best, &s->best_cost, networks, scratch);
+        lower_cost(s, s->best, &s->best_cost, s->work / 3, networks, scratch);
         memcpy(s->fresh, s->best, sizeof(int32_t) * (size_t)s->core->n_nodes);
     } else {
-        lower_cost(s, s->fresh, &s->fresh_cost, networks, scratch);
+        lower_cost(s, s->fresh, &s->fresh_cost, s->work / 3, networks, scratch);
         adopt_fresh(s);
     }
     narrow(s, &dual, networks, scratch);
     keep_near(s->core, &dual, s->best_cost - s->unit, s->best, s->fresh,
               scratch);
-    lower_cost(s, s->best, &s->best_cost, networks, scratch);
+    lower_cost(s, s->best, &s->best_cost, INT64_MAX, networks, scratch);
 }
 
 SearchResult search(Network *core, double scale, const ChoiceOptions *options,
