@@ -7,7 +7,11 @@
 
 #include <assert.h>
 
-enum { UNKNOWN = -1 };
+enum {
+    UNKNOWN = -1,
+    /* One layer is small, and its bound counts for all that are alike. */
+    WORK_FACTOR = 4,
+};
 
 struct StageBounds {
     Arena *arena;
@@ -262,6 +266,8 @@ static int64_t solve_alone(StageBounds *b, int32_t layer, int32_t option,
     Arena arena = arena_split(&scratch);
     IntraOptions options = stage_tables_options(b->tables);
     options.skip_least_peak = true;
+    options.work_limit =
+        min_i64(options.work_limit, INT64_MAX / WORK_FACTOR) * WORK_FACTOR;
     StageSolution solved =
         intra_solve(&arena, scratch, stage_table(b->tables, option, shape),
                     &stage, &options);
