@@ -30,22 +30,6 @@ Element element_gather(Emitter *e, const Node *node, Index at);
 
 /* -- element_reduce.c: one result element from many ----------------------- */
 
-/* One term of a reduction at `points`, an index a dimension reduced. */
-typedef Element TermFunction(Emitter *e, const void *state,
-                             const Index *points);
-
-typedef struct Reduction {
-    Op op; /* OP_SUM, OP_REDUCE_MAX, OP_ARGMAX */
-    DType dtype;
-    int32_t node; /* names the ranges */
-    int32_t n;    /* dimensions reduced */
-    int64_t extents[RANK_MAX];
-    TermFunction *term;
-    const void *state;
-} Reduction;
-
-/* Runs the reduction in `scope`. */
-Element reduction_emit(Emitter *e, Scope *scope, const Reduction *reduction);
 /* What an empty reduction gives, and one more term. */
 LLVMValueRef reduction_identity(const Emitter *e, Op op, DType dtype);
 LLVMValueRef reduction_combine(const Emitter *e, Op op, DType dtype,

@@ -9,6 +9,20 @@
 #include <assert.h>
 #include <math.h>
 
+/* One term of a reduction at `points`, an index a dimension reduced. */
+typedef Element TermFunction(Emitter *e, const void *state,
+                             const Index *points);
+
+typedef struct Reduction {
+    Op op; /* OP_SUM, OP_REDUCE_MAX, OP_ARGMAX */
+    DType dtype;
+    int32_t node; /* names the ranges */
+    int32_t n;    /* dimensions reduced */
+    int64_t extents[RANK_MAX];
+    TermFunction *term;
+    const void *state;
+} Reduction;
+
 enum {
     UNROLLED_TERMS_MAX = 9,
     /* longer ranges are summed in blocks of about this many terms, which
@@ -141,7 +155,8 @@ static Running reduce_in_loops(Emitter *e, Scope *scope, const Reduction *r)
     return sum;
 }
 
-Element reduction_emit(Emitter *e, Scope *scope, const Reduction *r)
+/* Runs the reduction in `scope`. */
+static Element reduction_emit(Emitter *e, Scope *scope, const Reduction *r)
 {
     Running sum = n_terms(r) <= UNROLLED_TERMS_MAX
                       ? reduce_unrolled(e, scope, r)

@@ -25,7 +25,8 @@ Str path_indexed(Lowering *l, Str name)
     return str_format(l->arena, "%.*s%.*s", STR_ARG(name), STR_ARG(indices));
 }
 
-Str statement_path(Lowering *l)
+/* The path of calls and nodes of the current statement. */
+static Str statement_path(Lowering *l)
 {
     return path_join(l, l->frame->path, path_indexed(l, l->frame->label));
 }

@@ -56,8 +56,8 @@ bool shape_argument(Lowering *l, const Call *call, int i, Shape *out)
     return need_shape(l, &call->argument[i], call->argument_span[i], out);
 }
 
-bool number_argument(Lowering *l, const Call *call, int i, double standard,
-                     double *out)
+static bool number_argument(Lowering *l, const Call *call, int i,
+                            double standard, double *out)
 {
     *out = standard;
     return !is_given(call, i) ||

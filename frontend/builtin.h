@@ -13,8 +13,6 @@ bool is_given(const Call *call, int i);
 bool tensor_argument(Lowering *l, const Call *call, int i, NodeId *out);
 bool f32_argument(Lowering *l, const Call *call, int i, NodeId *out);
 bool shape_argument(Lowering *l, const Call *call, int i, Shape *out);
-bool number_argument(Lowering *l, const Call *call, int i, double standard,
-                     double *out);
 /* Counts a negative dimension from the end; it must be one of `rank`. */
 bool dim_inside(Lowering *l, Span span, int32_t rank, int64_t *dim);
 /* One whole number for both spatial dimensions, or a tuple of two. */

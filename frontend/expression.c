@@ -168,7 +168,7 @@ static Value index_tensor(Lowering *l, const Expr *expr, const Value *base)
     return is_poison(&v) ? v : append_reshape(l, expr->span, v.as.node, kept);
 }
 
-Value eval_index(Lowering *l, const Expr *expr)
+static Value eval_index(Lowering *l, const Expr *expr)
 {
     Value base = eval(l, expr->as.index.base, false);
     if (is_poison(&base))

@@ -230,8 +230,6 @@ void scope_bind(Lowering *l, Scope *scope, Name name, Value value);
 Str path_join(Lowering *l, Str a, Str b);
 /* A name with the loop indices around the statement: "block.3". */
 Str path_indexed(Lowering *l, Str name);
-/* The path of calls and nodes of the current statement. */
-Str statement_path(Lowering *l);
 Str call_path(Lowering *l, bool is_root, Str callee);
 NodeOrigin origin_here(Lowering *l, Span span, const char *last);
 /* Appends a node, or diagnoses that the operands do not fit. */
@@ -265,7 +263,6 @@ Value apply_map(Lowering *l, Span span, Op op, const Value *x);
 /* Brings two values to one type; false after a diagnostic. */
 bool unify(Lowering *l, Span span, const Value *a, const Value *b,
            NodeId operands[2]);
-Value eval_index(Lowering *l, const Expr *expr);
 Value eval_call(Lowering *l, const Expr *expr, bool is_root);
 /* Runs the statements; stops after a return. */
 void exec_block(Lowering *l, const StmtList *statements);
