@@ -5,6 +5,7 @@
 #include "support/checked.h"
 #include "support/vector.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <zlib.h>
@@ -337,7 +338,10 @@ Status iopddl_read_file(Arena *arena, Arena scratch, const char *path,
     gzFile file =
         strcmp(path, "-") == 0 ? gzdopen(0, "rb") : gzopen(path, "rb");
     if (!file)
-        return status_error(STATUS_ENVIRONMENT, "%s: cannot be opened", path);
+        return status_error(errno == ENOENT || errno == EACCES
+                                ? STATUS_INPUT
+                                : STATUS_ENVIRONMENT,
+                            "cannot read '%s': %s", path, strerror(errno));
     gzbuffer(file, 1 << 18);
     Status status = iopddl_read(arena, scratch, read_gz, file, out);
     gzclose(file);
