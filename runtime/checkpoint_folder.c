@@ -73,8 +73,9 @@ void checkpoint_remove(const char *path)
     if (!directory)
         return;
     struct dirent *entry;
-    while ((entry = readdir(directory)))
-        (void)unlinkat(dirfd(directory), entry->d_name, 0);
+    int descriptor = dirfd(directory);
+    while (descriptor >= 0 && (entry = readdir(directory)))
+        (void)unlinkat(descriptor, entry->d_name, 0);
     closedir(directory);
     (void)rmdir(path);
 }

@@ -17,8 +17,9 @@ extern const char dnnc_target_features[];
 
 int main(int argc, char **argv)
 {
-    /* Decoded tables are a small multiple of the encoded bytes. */
-    const int64_t fixed_bytes = 64 << 20, factor = 64;
+    /* Decoded tables are a small multiple of the encoded bytes; the header of
+     * a safetensors file has at most 16 MB. */
+    const int64_t fixed_bytes = 32 << 20, factor = 64;
     jmp_buf landing;
     ArenaMemory memory;
     Arena arena = arena_reserve(

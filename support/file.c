@@ -143,7 +143,7 @@ Status file_write(const char *path, Str bytes, bool executable)
     if (!realpath(path, real)) {
         if (strlen(path) >= sizeof real)
             return cannot_write(path, ENAMETOOLONG);
-        strcpy(real, path);
+        memcpy(real, path, strlen(path) + 1);
     }
     snprintf(beside, sizeof beside, "%s.tmp-%ld", real, (long)getpid());
     return replace(real, beside, bytes, executable);
