@@ -437,7 +437,9 @@ static Certificate certify_cost(Arena *arena, Arena scratch,
     Prover p = {.options = options};
     Arena networks = arena_split(&scratch);
     Network net = network_from_problem(&networks, scratch, problem, &p.scale);
-    prove(&p, &net, s, s->cost, &c, arena, networks, scratch);
+    /* What rounding costs down has lost cannot be proved. */
+    int64_t goal = p.scale >= 1 ? s->cost : s->lower_bound;
+    prove(&p, &net, s, goal, &c, arena, networks, scratch);
     if (c.text.length > 0)
         c.text = add_header(arena, problem, s, &c, p.scale);
     return c;
