@@ -18,8 +18,7 @@
 enum {
     PASSES_MOST = 30,
     PASSES_LEAST = 4,
-    MIP_NODES_LEAST = 2,
-    MIP_ENTRIES_MOST = 8000,
+    MIP_ENTRIES_MOST = 20000,
 };
 
 static bool give_up(Branching *b, double bound)
@@ -178,8 +177,7 @@ static int64_t count_choices(const Network *net)
     return n;
 }
 
-/* Linear programs move all messages and prices at once; they pay where the
- * network is small enough for a simplex iteration to be cheap. */
+/* Is a simplex iteration cheap enough? */
 static bool suits_mip(const Network *net)
 {
     int64_t entries = 0;
@@ -189,12 +187,17 @@ static bool suits_mip(const Network *net)
             entries += (int64_t)net->nodes[e->a].n_choices *
                        net->nodes[e->b].n_choices;
     }
-    return net->n_nodes >= MIP_NODES_LEAST && entries <= MIP_ENTRIES_MOST;
+    return entries <= MIP_ENTRIES_MOST;
 }
 
 static bool branch_by_mip(Branching *b, const Network *net, double floor,
                           int32_t *choice, Arena scratch)
 {
+    if (!suits_mip(net)) {
+        b->exhausted = true;
+        b->open_bound = smaller(b->open_bound, floor);
+        return false;
+    }
     Mip m = {.cutoff = b->cutoff,
              .unit = b->unit,
              .work_limit = b->work_limit > 0 ? b->work_limit - b->work : 0,
@@ -229,8 +232,7 @@ static bool branch_core(Branching *b, Network *net, int32_t *choice,
     int64_t before = count_choices(net);
     if (part.contradiction || count_choices(&part) < before - before / 5)
         return branch(b, &part, choice, inner, scratch) || found;
-    if (b->programs_after > 0 && b->work >= b->programs_after &&
-        suits_mip(&part))
+    if (b->programs)
         return branch_by_mip(b, &part, dual.constant, choice, inner) || found;
     return split(b, net, &dual, choice, networks, scratch) || found;
 }

@@ -12,8 +12,9 @@ typedef struct Branching {
     double cutoff; /* only solutions below this matter; falls as they come */
     double unit;   /* costs of solutions are multiples of this */
     int64_t work, work_limit; /* table entries; 0: no limit */
-    /* After this much work, subproblems that suit it go to mip.h; 0: never. */
-    int64_t programs_after;
+    /* What reducing and bounding leave goes to mip.h instead of being split,
+     * or is given up where it is too large for that. */
+    bool programs;
     bool (*stopped)(void *context); /* may be NULL */
     void *context;
     bool exhausted;    /* gave up somewhere: absence proves nothing */

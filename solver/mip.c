@@ -209,8 +209,8 @@ static bool settle(Tree *t, double *bound, Basis *basis, Arena *arena,
 {
     Mip *m = t->mip;
     for (;;) {
-        int64_t before = t->r.work;
-        bool done = relaxation_solve(&t->r, m->cutoff, m->stopped, m->context);
+        bool done = relaxation_solve(&t->r, m->cutoff, m->work_limit,
+                                     m->stopped, m->context);
         m->n_programs++;
         *bound = larger(*bound, t->r.bound);
         if (t->r.solved)
@@ -218,7 +218,7 @@ static bool settle(Tree *t, double *bound, Basis *basis, Arena *arena,
         bool known = t->r.bound > -NEVER, solved = t->r.solved;
         if (!beyond(m, *bound) && known)
             forbid_beyond(t, arena, trail);
-        m->work += t->r.work - before;
+        m->work = t->r.work;
         if (beyond(m, *bound) || !done || give_up(m, *bound)) {
             if (!done)
                 give_up(m, *bound);
@@ -227,10 +227,9 @@ static bool settle(Tree *t, double *bound, Basis *basis, Arena *arena,
         *basis = relaxation_basis(&t->r, arena);
         if (!solved)
             return choose_any(t, split);
-        before = t->r.work;
         *split = (Split){.node = -1};
         bool stands = choose_split(t, *bound, basis, arena, trail, split);
-        m->work += t->r.work - before;
+        m->work = t->r.work;
         if (stands)
             return split->node >= 0 || choose_any(t, split);
     }

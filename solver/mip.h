@@ -13,9 +13,7 @@
 typedef struct Mip {
     double cutoff; /* only solutions below this matter; falls as they come */
     double unit;   /* costs of solutions are multiples of this */
-    /* In table entries; 0: no limit. A linear program under way is finished,
-     * so the work may go beyond. */
-    int64_t work, work_limit;
+    int64_t work, work_limit;       /* table entries; 0: no limit */
     bool (*stopped)(void *context); /* may be NULL */
     void *context;
     bool exhausted;     /* gave up somewhere: absence proves nothing */

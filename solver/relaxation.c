@@ -6,8 +6,9 @@
 #include <string.h>
 
 enum {
-    ITERATIONS = 100, /* between two questions whether to stop */
-    ROWS_A_TIME = 8,  /* of usage, that join at once */
+    ITERATIONS = 100,   /* between two questions whether to stop */
+    ROWS_A_TIME = 8,    /* of usage, that join at once */
+    WORK_OF_COLUMN = 4, /* of an iteration, measured in table entries */
 };
 
 /* Usages are in parts of a row's room; less over it is taken for rounding. */
@@ -395,19 +396,20 @@ static int simplex(Relaxation *r, double cutoff, int iterations)
         how.obj_ul = r->scale * (cutoff - r->net->constant);
     int status = glp_simplex(r->lp, &how);
     int now = glp_get_it_cnt(r->lp);
-    r->work += (int64_t)(now - r->iterations) * r->n_columns;
+    r->work += (int64_t)(now - r->iterations) * r->n_columns * WORK_OF_COLUMN;
     r->iterations = now;
     return status;
 }
 
-bool relaxation_solve(Relaxation *r, double cutoff,
+bool relaxation_solve(Relaxation *r, double cutoff, int64_t work_limit,
                       bool (*stopped)(void *context), void *context)
 {
     r->solved = false;
     r->bound = -NEVER;
     for (;;) {
         int status = simplex(r, cutoff, ITERATIONS);
-        if (stopped && stopped(context))
+        if ((work_limit > 0 && r->work >= work_limit) ||
+            (stopped && stopped(context)))
             return false;
         if (status == GLP_EITLIM)
             continue;

@@ -56,8 +56,9 @@ void relaxation_release(Relaxation *r);
 /* Allows or forbids a choice. */
 void relaxation_allow(Relaxation *r, int32_t node, int32_t choice, bool allow);
 /* Solves, from the last basis, until the optimum or a bound of at least
- * `cutoff` (NEVER: none) is at hand. False when stopped() said so. */
-bool relaxation_solve(Relaxation *r, double cutoff,
+ * `cutoff` (NEVER: none) is at hand. False when it was given up: `work` came
+ * to work_limit (0: none), or stopped(), which may be NULL, said so. */
+bool relaxation_solve(Relaxation *r, double cutoff, int64_t work_limit,
                       bool (*stopped)(void *context), void *context);
 
 /* The bound after at most `iterations` from the present basis; rows do not

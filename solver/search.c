@@ -33,6 +33,7 @@ enum {
     PASSES_SETTLE = 20,      /* the last, under the best prices */
     STALE_ROUNDS = 150,      /* without a gain: time for something else */
     FIRST_WORK = 100000000,
+    SMALL_ENTRIES = 200000, /* of a core that may close before local search */
 };
 
 typedef struct Search {
@@ -192,15 +193,15 @@ static void lower_cost(Search *s, int32_t *x, double *cost, int64_t most,
 }
 
 /* Branches over `net`, a part of the core with its labels, from the best. */
-static bool branch_part(Search *s, Network *net, int64_t work, double *open,
-                        Arena networks, Arena scratch)
+static bool branch_part(Search *s, Network *net, int64_t work, bool programs,
+                        double *open, Arena networks, Arena scratch)
 {
     const ChoiceOptions *o = s->options;
     if (o->work_limit > 0 && o->work_limit - s->work < work)
         work = o->work_limit > s->work ? o->work_limit - s->work : 1;
     Branching b = {.cutoff = s->best_cost,
                    .unit = s->unit,
-                   .programs_after = work / 4 + 1,
+                   .programs = programs,
                    .work_limit = work,
                    .stopped = o->stopped,
                    .context = o->context,
@@ -225,15 +226,33 @@ static void close_core(Search *s, int64_t work, Arena networks, Arena scratch)
     int32_t *name;
     double open;
     Network copy = network_extract(&networks, s->core, &name);
-    bool finished = branch_part(s, &copy, work, &open, networks, scratch);
+    bool finished =
+        branch_part(s, &copy, work, false, &open, networks, scratch);
     s->bound = larger(s->bound, open);
     s->proved |= finished;
     tell(s);
 }
 
-/* Branches over the choices within a part of the gap; true when it finished. */
-static bool narrow_once(Search *s, const Dual *dual, Arena networks,
-                        Arena scratch)
+static int64_t count_entries(const Network *core)
+{
+    int64_t n = 0;
+    for (int64_t k = 0; k < core->edges.count; k++) {
+        const NetworkEdge *e = &core->edges.data[k];
+        if (e->cost)
+            n += (int64_t)core->nodes[e->a].n_choices *
+                 core->nodes[e->b].n_choices;
+    }
+    return n;
+}
+
+static bool is_small(const Network *core)
+{
+    return count_entries(core) <= SMALL_ENTRIES;
+}
+
+/* Searches the choices within a part of the gap; true when it finished. */
+static bool narrow_by(Search *s, const Dual *dual, int64_t work, bool programs,
+                      Arena networks, Arena scratch)
 {
     int32_t n = s->core->n_nodes, *name;
     double gap = s->best_cost - dual->constant, open;
@@ -244,13 +263,26 @@ static bool narrow_once(Search *s, const Dual *dual, Arena networks,
     Network part = network_extract(&networks, s->core, &name);
     keep_near(&part, dual, dual->constant + s->near * gap, best, fresh,
               scratch);
-    bool finished = branch_part(s, &part, FIRST_WORK + s->work / 4, &open,
-                                networks, scratch);
-    if (finished && s->near >= 1) {
+    bool finished =
+        branch_part(s, &part, work, programs, &open, networks, scratch);
+    if (s->near >= 1) {
         s->bound = larger(s->bound, open);
-        s->proved = true;
+        s->proved |= finished;
         tell(s);
     }
+    return finished;
+}
+
+/* Branching first, for most parts close by messages alone; then, from the
+ * root again, linear programs, which close what messages and prices moved
+ * one by one do not. */
+static bool narrow_once(Search *s, const Dual *dual, Arena networks,
+                        Arena scratch)
+{
+    int64_t work = FIRST_WORK + s->work / 4;
+    bool finished = narrow_by(s, dual, work, false, networks, scratch);
+    if (!finished && is_small(s->core) && !out_of_work(s))
+        finished = narrow_by(s, dual, 2 * work, true, networks, scratch);
     s->near = finished ? smaller(1, s->near * 2) : s->near * 0.6;
     return finished;
 }
@@ -261,7 +293,7 @@ static void narrow(Search *s, const Dual *dual, Arena networks, Arena scratch)
     for (;;) {
         int64_t before = s->work;
         bool finished = narrow_once(s, dual, networks, scratch);
-        if (!finished || out_of_work(s) || 8 * (s->work - before) > s->work)
+        if (!finished || out_of_work(s) || 2 * (s->work - before) > s->work)
             break;
     }
 }
@@ -283,13 +315,7 @@ static void find_first(Search *s, Arena networks, Arena scratch)
 
 static int choose_passes(const Network *core, bool first)
 {
-    int64_t pass_work = 12 * core->n_rows + 1;
-    for (int64_t k = 0; k < core->edges.count; k++) {
-        const NetworkEdge *e = &core->edges.data[k];
-        if (e->cost)
-            pass_work += (int64_t)core->nodes[e->a].n_choices *
-                         core->nodes[e->b].n_choices;
-    }
+    int64_t pass_work = 12 * core->n_rows + 1 + count_entries(core);
     int64_t affordable = ASCENT_WORK / pass_work;
     int64_t least = first ? FIRST_PASSES : PASSES;
     return (int)(affordable < least         ? least
@@ -313,6 +339,10 @@ static void run_epoch(Search *s, Arena networks, Arena scratch)
     if (s->best_cost == NEVER && !out_of_work(s))
         close_core(s, s->work, networks, scratch); /* is there any? */
     if (s->best_cost == NEVER || out_of_work(s))
+        return;
+    if (is_small(s->core))
+        narrow(s, &dual, networks, scratch);
+    if (out_of_work(s))
         return;
     if (s->epoch == 1) {
         lower_cost(s, s->best, &s->best_cost, s->work / 2, networks, scratch);
