@@ -218,6 +218,34 @@ static Str layer_name(const Plan *plan, int32_t layer)
     return layer == LAYER_NONE ? STR("none") : plan->layers.data[layer].name;
 }
 
+/* What fills the memory while `node` runs, and so what would help.  What an
+ * update computes beside the state is shaped like it. */
+static void note_memory(const Node *node, const PlanMemory *memory,
+                        int64_t n_microbatches, Arena *arena,
+                        Diagnostics *diagnostics, Diagnostic *diagnostic)
+{
+    int64_t state = memory->parameters + memory->optimizer + memory->gradients;
+    int64_t samples = memory->saved;
+    *(node->region == REGION_UPDATE ? &state : &samples) += memory->transient;
+    Str parameters = text_bytes(arena, memory->parameters);
+    Str optimizer = text_bytes(arena, memory->optimizer);
+    Str gradients = text_bytes(arena, memory->gradients);
+    Str saved = text_bytes(arena, memory->saved);
+    Str transient = text_bytes(arena, memory->transient);
+    const char *help =
+        state >= samples
+            ? "more devices would share the state, a smaller model has less"
+        : n_microbatches > 1 ? "a smaller batch or model would help"
+                             : "more microbatches or a smaller batch would "
+                               "help";
+    diagnostic_note(diagnostics, diagnostic, node->span,
+                    "held there: parameters %.*s, optimizer %.*s, gradients "
+                    "%.*s, saved for the backward pass %.*s, other values "
+                    "%.*s: %s",
+                    STR_ARG(parameters), STR_ARG(optimizer), STR_ARG(gradients),
+                    STR_ARG(saved), STR_ARG(transient), help);
+}
+
 static void diagnose_stage(const SearchSpace *space, int64_t n_microbatches,
                            int32_t n_stages, const PlannedStage *stage,
                            const StageSolution *solution, int64_t limit,
@@ -228,12 +256,15 @@ static void diagnose_stage(const SearchSpace *space, int64_t n_microbatches,
     Str device = submesh_device_type(space->mesh, &stage->submesh)->name;
     Str missing = text_bytes(arena, solution->least_peak_bytes - limit);
     Str limit_text = text_bytes(arena, limit);
-    diagnose(diagnostics, node->span, plan_memory, STR_ARG(missing),
-             (long long)(solution->least_peak_bytes - limit),
-             STR_ARG(limit_text), STR_ARG(device),
-             (long long)submesh_rank(space->mesh, &stage->submesh, 0),
-             STR_ARG(layer_name(names, node->layer)), STR_ARG(node->path),
-             (int)n_stages, (long long)n_microbatches);
+    Diagnostic *diagnostic =
+        diagnose(diagnostics, node->span, plan_memory, STR_ARG(missing),
+                 (long long)(solution->least_peak_bytes - limit),
+                 STR_ARG(limit_text), STR_ARG(device),
+                 (long long)submesh_rank(space->mesh, &stage->submesh, 0),
+                 STR_ARG(layer_name(names, node->layer)), STR_ARG(node->path),
+                 (int)n_stages, (long long)n_microbatches);
+    PlanMemory memory = intra_memory(solution, *arena);
+    note_memory(node, &memory, n_microbatches, arena, diagnostics, diagnostic);
 }
 
 void plan_diagnose_memory(Arena scratch, const SearchSpace *space,
