@@ -25,7 +25,8 @@ static bool decide(Session *session, const Request *request, int32_t source,
                    int64_t cut_bytes, Compilation *c)
 {
     const PlanOptions options = {.memory_cut_bytes = cut_bytes,
-                                 .work_limit = request->work_limit};
+                                 .work_limit = request->work_limit,
+                                 .observer = request->observer};
     Diagnostics *diagnostics = &session->diagnostics;
     Arena *perm = &session->perm;
     if (request->plan)

@@ -1,7 +1,40 @@
 /* dnnc plan: decide how a model runs on a cluster, and show it. */
 #include "driver/compile.h"
 #include "driver/report.h"
+#include "driver/temporary.h"
+#include "solver/iopddl.h"
 #include "support/file.h"
+
+/* Where --save-temps leaves the choice networks of the search. */
+typedef struct NetworkFolder {
+    TemporaryFolder folder;
+    Arena arena; /* of one text */
+    int64_t count;
+    Status status; /* of the first that could not be written */
+} NetworkFolder;
+
+static void write_network(void *context, const ChoiceProblem *problem)
+{
+    NetworkFolder *to = context;
+    Arena arena = to->arena;
+    if (status_failed(&to->status))
+        return;
+    Str name = str_format(&arena, "network-%04lld", (long long)++to->count);
+    Str path =
+        str_format(&arena, "%s/%.*s.json", to->folder.path, STR_ARG(name));
+    to->status =
+        file_write(path.data, iopddl_print(&arena, name, problem), false);
+}
+
+static Status plan_saving(Session *session, Request *request,
+                          const char *save_temps, Compilation *c)
+{
+    NetworkFolder to = {.arena = arena_split(&session->scratch)};
+    TRY(temporary_init(&to.folder, save_temps));
+    request->observer = (NetworkObserver){write_network, &to};
+    TRY(compile_plan(session, request, c));
+    return to.status;
+}
 
 /* The two commands that come after this one, ready to be pasted. */
 static void print_next(const Request *request, const Compilation *c,
@@ -42,13 +75,15 @@ static Status show(Session *session, const Request *request,
 int command_plan(Session *session, int argc, char **argv)
 {
     Request request = {0};
-    const char *output = NULL;
+    const char *output = NULL, *save_temps = NULL;
     bool json = false;
-    enum { N_OPTIONS = REQUEST_OPTIONS + 2 };
+    enum { N_OPTIONS = REQUEST_OPTIONS + 3 };
     Option options[N_OPTIONS] = {
         [REQUEST_OPTIONS] = {"-o", OPTION_TEXT, &output, "FILE",
                              "write the plan"},
         {"--json", OPTION_FLAG, &json, NULL, "print the report as JSON"},
+        {"--save-temps", OPTION_TEXT, &save_temps, "FOLDER",
+         "leave the search's choice networks for `dnnc solve`"},
     };
     request_options(&request, options);
     OptionList models = {0};
@@ -61,7 +96,9 @@ int command_plan(Session *session, int argc, char **argv)
     if (status_failed(&status))
         return command_finish(session, status);
     Compilation *compilation = arena_new(&session->perm, Compilation, 1);
-    status = compile_plan(session, &request, compilation);
+    status = save_temps
+                 ? plan_saving(session, &request, save_temps, compilation)
+                 : compile_plan(session, &request, compilation);
     if (!status_failed(&status) && !diagnostics_any(&session->diagnostics))
         status = show(session, &request, compilation, output, json);
     return command_finish(session, status);

@@ -5,6 +5,7 @@
 #include "driver/command.h"
 #include "frontend/frontend.h"
 #include "ir/plan.h"
+#include "passes/intra.h"
 
 /* Strings are argv's. */
 typedef struct Request {
@@ -14,6 +15,7 @@ typedef struct Request {
     const char *uniform;      /* or its Megatron-style shape */
     int64_t layers;           /* 0: by a rule */
     int64_t work_limit;       /* 0: until proved */
+    NetworkObserver observer; /* of the search's choice networks */
 } Request;
 
 /* The texts as sources of the session's diagnostics, 0 where there is none. */

@@ -18,18 +18,22 @@ static void set_peak(StageSolution *solution, int64_t bytes, int64_t time)
             solution->network.nodes[time < n ? time : n - 1].id;
 }
 
-static ChoiceOptions choice_options(const IntraOptions *options)
+static ChoiceSolution solve(Arena *arena, Arena scratch,
+                            const ChoiceProblem *problem,
+                            const IntraOptions *options, bool skip_least_peak)
 {
-    return (ChoiceOptions){.work_limit = options->work_limit,
-                           .skip_least_peak = options->skip_least_peak};
+    ChoiceOptions choice = {.work_limit = options->work_limit,
+                            .skip_least_peak = skip_least_peak};
+    if (options->observer.posed)
+        options->observer.posed(options->observer.context, problem);
+    return choice_solve(arena, scratch, problem, &choice);
 }
 
 static void solve_direct(StageSolution *solution, Arena *arena, Arena scratch,
                          const IntraOptions *options)
 {
-    ChoiceOptions choice = choice_options(options);
-    ChoiceSolution solved =
-        choice_solve(arena, scratch, &solution->network.problem, &choice);
+    ChoiceSolution solved = solve(arena, scratch, &solution->network.problem,
+                                  options, options->skip_least_peak);
     solution->status = solved.status;
     solution->price = solved.cost;
     solution->n_solved += solution->network.problem.n_nodes;
@@ -56,10 +60,8 @@ static bool solve_tied(StageSolution *solution, const TiedNetwork *tied,
     int64_t n = solution->network.problem.n_nodes;
     int32_t *choice = arena_new(arena, int32_t, n);
     Arena inner = scratch, solving = arena_split(&inner);
-    ChoiceOptions folded = choice_options(options);
-    folded.skip_least_peak = true;
     ChoiceSolution solved =
-        choice_solve(&solving, inner, &tied->problem, &folded);
+        solve(&solving, inner, &tied->problem, options, true);
     solution->n_solved += tied->problem.n_nodes;
     solution->status = CHOICE_UNKNOWN;
     if (solved.status != CHOICE_OPTIMAL && solved.status != CHOICE_FEASIBLE)

@@ -18,10 +18,18 @@ typedef struct StageSolution {
     int32_t *choice; /* [network.problem.n_nodes], NULL when there is none */
 } StageSolution;
 
+/* Is shown every choice network that is about to be solved; `posed` may be
+ * NULL. */
+typedef struct NetworkObserver {
+    void (*posed)(void *context, const ChoiceProblem *problem);
+    void *context;
+} NetworkObserver;
+
 typedef struct IntraOptions {
     const int32_t *layer_kind; /* by layer, passes/stage_class.h */
     int64_t work_limit;        /* as in solver/choice.h */
     bool skip_least_peak;      /* when nothing fits, not by how much */
+    NetworkObserver observer;
 } IntraOptions;
 
 /* The best strategies of a stage, or, where its network is large and has equal

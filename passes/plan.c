@@ -25,6 +25,7 @@ static SearchSpace space_of(Arena *arena, const GraphSet *set, const Mesh *mesh,
         .node_limit = PLAN_NODE_LIMIT,
         .work_limit =
             options->work_limit ? options->work_limit : PLAN_WORK_LIMIT,
+        .observer = options->observer,
     };
     space.options = submeshes;
     return space;

@@ -7,6 +7,7 @@
 
 #include "ir/plan.h"
 #include "ir/training.h"
+#include "passes/intra.h"
 
 #define PLAN_WORK_LIMIT INT64_C(5000000)
 /* Nodes of all choice networks that a search solves; small clusters and models
@@ -20,6 +21,7 @@ typedef struct PlanOptions {
     /* Work on one stage's choice network (solver/choice.h): most are proved
      * optimal long before.  0: PLAN_WORK_LIMIT. */
     int64_t work_limit;
+    NetworkObserver observer;
 } PlanOptions;
 
 /* The plan with the least planned_seconds of the space in docs/planner.md.

@@ -62,7 +62,8 @@ bool stage_tables_init(StageTables *tables, Arena *arena, Arena scratch,
 IntraOptions stage_tables_options(const StageTables *tables)
 {
     return (IntraOptions){.layer_kind = tables->layer_kind,
-                          .work_limit = tables->space->work_limit};
+                          .work_limit = tables->space->work_limit,
+                          .observer = tables->space->observer};
 }
 
 StrategyTable *stage_table(StageTables *tables, int32_t option, int32_t shape)

@@ -21,6 +21,7 @@ typedef struct SearchSpace {
     /* The search ends, with the best plan so far, when it has solved networks
      * of so many nodes; 0: when nothing better is possible. */
     int64_t node_limit;
+    NetworkObserver observer;
 } SearchSpace;
 
 /* A stage in its place. */

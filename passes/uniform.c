@@ -174,6 +174,7 @@ bool plan_uniform(Arena *perm, Arena scratch, const GraphSet *set,
         .tick_nanoseconds = 1,
         .work_limit =
             options->work_limit ? options->work_limit : PLAN_WORK_LIMIT,
+        .observer = options->observer,
     };
     space.options = submeshes;
     int32_t option = option_of(&space, shape->data * shape->tensor);

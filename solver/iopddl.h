@@ -32,6 +32,10 @@ typedef struct IopddlProblem {
 /* Errors name the field, the element and the byte. All lives in `arena`. */
 Status iopddl_read(Arena *arena, Arena scratch, IopddlRead *read, void *context,
                    IopddlProblem *out) MUST_USE;
+/* The text of a problem, which passes choice_check; `name` needs no escapes.
+ * Nodes keep their numbers; a node of several intervals is followed, after all
+ * others, by nodes that are tied to it and have one each. */
+Str iopddl_print(Arena *arena, Str name, const ChoiceProblem *problem);
 /* A file, plain or gzip; "-" is standard input. */
 Status iopddl_read_file(Arena *arena, Arena scratch, const char *path,
                         IopddlProblem *out) MUST_USE;

@@ -222,6 +222,44 @@ static void damaged_gzip_is_named(void **state)
     assert_int_equal(status.code, STATUS_INPUT);
 }
 
+/* A node with two intervals, one with none, parallel edges and a pair that is
+ * forbidden; the limit rules the cheapest out. */
+static void what_is_written_is_read(void **state)
+{
+    (void)state;
+    static const int64_t costs[3][2] = {{0, 4}, {0, 5}, {0, 6}};
+    static const int64_t usages[3][2] = {{8, 1}, {8, 3}, {2, 2}};
+    static const int64_t pairs[2][4] = {{0, 1, 2, CHOICE_FORBIDDEN},
+                                        {1, 0, 0, 9}};
+    const ChoiceInterval first[] = {{0, 2, usages[0]}, {3, 5, usages[1]}};
+    const ChoiceInterval last[] = {{1, 4, usages[2]}};
+    const ChoiceNode nodes[] = {{2, 2, costs[0], first},
+                                {2, 0, costs[1], NULL},
+                                {2, 1, costs[2], last}};
+    const ChoiceEdge edges[] = {
+        {1, 0, pairs[0]}, {0, 1, pairs[1]}, {2, 0, pairs[1]}};
+    for (int64_t limit = 2; limit <= 10; limit++) {
+        ChoiceProblem p = {3, 3, nodes, edges, limit};
+        ChoiceOptions options = {0};
+        Arena perm = arena;
+        IopddlProblem again;
+        Str text = iopddl_print(&perm, STR("x"), &p);
+        Bytes bytes = {text.data, text.length};
+        Status status = iopddl_read(&perm, scratch, read_bytes, &bytes, &again);
+        assert_int_equal(status.code, STATUS_OK);
+        assert_int_equal(again.n_nodes, 4); /* one for the second interval */
+        ChoiceSolution a = choice_solve(&perm, scratch, &p, &options);
+        ChoiceSolution b =
+            choice_solve(&perm, scratch, &again.problem, &options);
+        assert_int_equal(a.status,
+                         limit < 5 ? CHOICE_INFEASIBLE : CHOICE_OPTIMAL);
+        assert_int_equal(a.status, b.status);
+        assert_int_equal(a.least_peak, b.least_peak);
+        if (a.status == CHOICE_OPTIMAL)
+            assert_int_equal(a.cost, b.cost);
+    }
+}
+
 int main(void)
 {
     arena = arena_reserve(&memory, INT64_C(1) << 30, NULL);
@@ -232,6 +270,7 @@ int main(void)
         cmocka_unit_test(prefixes_are_errors),
         cmocka_unit_test(mistakes_are_named),
         cmocka_unit_test(damaged_gzip_is_named),
+        cmocka_unit_test(what_is_written_is_read),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     arena_release(&memory);
