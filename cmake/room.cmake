@@ -19,7 +19,7 @@ function(dnnc_test name source)
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${TEST_UNPARSED_ARGUMENTS} cmocka m)
   add_test(NAME ${name} COMMAND ${name})
-  set_tests_properties(${name} PROPERTIES TIMEOUT 300)
+  set_tests_properties(${name} PROPERTIES TIMEOUT 1200)
   if(NOT TEST_SLOW)
     set_tests_properties(${name} PROPERTIES LABELS quick)
   endif()
@@ -46,11 +46,14 @@ function(dnnc_fuzz name source)
   endif()
 endfunction()
 
-# dnnc_tests_may_leak(): the tests of this folder run jobs under MPI, which opens
-# plugins, keeps their memory and closes them: nothing is left to name in
-# tests/leaks.supp.  To be called last.
+# dnnc_tests_may_leak([TEST...]): these tests, or all of this folder so far, run
+# jobs under MPI, which opens plugins, keeps their memory and closes them:
+# nothing is left to name in tests/leaks.supp.
 function(dnnc_tests_may_leak)
-  get_property(tests DIRECTORY PROPERTY TESTS)
+  set(tests ${ARGN})
+  if(NOT tests)
+    get_property(tests DIRECTORY PROPERTY TESTS)
+  endif()
   if(DNNC_SANITIZE)
     set_property(TEST ${tests} APPEND PROPERTY
                  ENVIRONMENT "ASAN_OPTIONS=detect_leaks=0")

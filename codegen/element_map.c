@@ -73,9 +73,9 @@ static LLVMValueRef divide_i32(const Emitter *e, LLVMOpcode op, LLVMValueRef x,
     const Build *b = &e->build;
     LLVMValueRef zero = build_icmp(b, LLVMIntEQ, y, build_i32(b, 0));
     LLVMValueRef by = build_select(b, zero, build_i32(b, 1), y);
-    LLVMValueRef wide =
-        LLVMBuildBinOp(b->builder, op, LLVMBuildSExt(b->builder, x, b->i64, ""),
-                       LLVMBuildSExt(b->builder, by, b->i64, ""), "");
+    LLVMValueRef wide_by = LLVMBuildSExt(b->builder, by, b->i64, "");
+    LLVMValueRef wide_x = LLVMBuildSExt(b->builder, x, b->i64, "");
+    LLVMValueRef wide = LLVMBuildBinOp(b->builder, op, wide_x, wide_by, "");
     return build_select(b, zero, build_i32(b, 0),
                         LLVMBuildTrunc(b->builder, wide, b->i32, ""));
 }

@@ -141,9 +141,11 @@ static LLVMValueRef sine_shifted(const Build *b, LLVMValueRef wide,
     LLVMValueRef square = build_fmul(b, r, r);
     LLVMValueRef s = build_fma(
         b, build_fmul(b, polynomial(b, square, sine, 3), square), r, r);
-    LLVMValueRef c = build_fma(
-        b, polynomial(b, square, cosine, 3), build_fmul(b, square, square),
-        build_fma(b, square, build_f32(b, -0.5), build_f32(b, 1)));
+    LLVMValueRef low =
+        build_fma(b, square, build_f32(b, -0.5), build_f32(b, 1));
+    LLVMValueRef fourth = build_fmul(b, square, square);
+    LLVMValueRef c =
+        build_fma(b, polynomial(b, square, cosine, 3), fourth, low);
     LLVMValueRef zero = build_i32(b, 0);
     LLVMValueRef odd = build_icmp(
         b, LLVMIntNE, LLVMBuildAnd(b->builder, quadrant, build_i32(b, 1), ""),

@@ -139,20 +139,25 @@ static void pass_on(pid_t child, int n)
 }
 
 /* Waits for the child's end, passing signals on; its exit status, and how
- * often the user asked for it. */
+ * often the user asked for it. A launcher that was told to kill may still say
+ * 0, which would mean that the job has saved. */
 static int wait_for(pid_t child, const sigset_t *watched, int *n_asked)
 {
+    int last_asked = 0;
     *n_asked = 0;
     for (;;) {
         int signal_number, status;
         if (sigwait(watched, &signal_number) != 0)
             continue;
         if (signal_number != SIGCHLD) {
+            last_asked = signal_number;
             pass_on(child, ++*n_asked);
             continue;
         }
         if (waitpid(child, &status, WNOHANG) != child)
             continue;
+        if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && *n_asked > 1)
+            return 128 + last_asked;
         if (WIFEXITED(status))
             return WEXITSTATUS(status);
         if (WIFSIGNALED(status))

@@ -73,9 +73,9 @@ NodeId local_mask(LocalBuilder *b, NodeId x, int32_t dim, uint8_t axes,
     Graph *g = b->local->graph;
     Shape shape = graph_node(g, x)->type.shape;
     NodeOrigin origin = local_origin(b, "valid");
-    NodeId valid =
-        graph_binary(g, OP_LT, local_index(b, &shape, dim, axes, extent),
-                     graph_splat(g, limit, shape, origin), origin);
+    NodeId limits = graph_splat(g, limit, shape, origin);
+    NodeId index = local_index(b, &shape, dim, axes, extent);
+    NodeId valid = graph_binary(g, OP_LT, index, limits, origin);
     return keep_where(b, valid, x, operator);
 }
 

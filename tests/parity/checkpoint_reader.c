@@ -18,9 +18,10 @@ bool checkpoint_read(const char *path, Checkpoint *out)
     size_t n = (size_t)ftell(file);
     rewind(file);
     out->file = malloc(n + 1);
-    uint64_t header = 0;
-    if (!out->file || fread(out->file, 1, n, file) != n || n < 8 ||
-        (memcpy(&header, out->file, 8), header > n - 8)) {
+    uint64_t header = UINT64_MAX;
+    if (out->file && fread(out->file, 1, n, file) == n && n >= 8)
+        memcpy(&header, out->file, 8);
+    if (n < 8 || header > n - 8) {
         fprintf(stderr, "%s: not a safetensors file\n", path);
         fclose(file);
         return false;

@@ -136,6 +136,8 @@ static void go_wrong(const char *fault, float *table,
         table[3] = INFINITY;
     else if (context->coordinate[1] == 1)
         table[3] += 1e-6f; /* one device goes its own way */
+    if (strcmp(fault, "hang") == 0)
+        fputs("hangs\n", stderr); /* from here on no step's end is near */
     while (strcmp(fault, "hang") == 0)
         pause();
 }
